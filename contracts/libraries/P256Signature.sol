@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
+
+/// @title ECDSA over P-256, by the precompile at 0x100 where a sound one is present, else in Solidity.
+/// @dev OpenZeppelin's `P256.verify` believes whatever non-zero word the address answers and burns all gas if it reverts. Here only
+/// exactly 32 octets equal to 1 count; anything else is followed by a probe with a known-good signature: only a precompile that
+/// answers the probe rightly may refuse, else OpenZeppelin's Solidity verifier decides.
+library P256Signature {
+    address private constant PRECOMPILE = address(0x100);
+    /// n / 2, rounded down: the largest s that is accepted.
+    uint256 private constant HALF_N = 0x7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8;
+
+    /// @notice Whether (r, s) is the signature by (x, y) over the SHA-256 hash `digest`; refuses s above n / 2.
+    function verify(bytes32 digest, bytes32 r, bytes32 s, bytes32 x, bytes32 y) internal view returns (bool) {
+        if (uint256(r) == 0 || uint256(r) >= P256.N || uint256(s) == 0 || uint256(s) > HALF_N) return false;
+        // The older RIP-7212 precompiles let the point at infinity through.
+        if (!P256.isValidPublicKey(x, y)) return false;
+        if (_precompileAccepts(digest, r, s, x, y)) return true;
+        if (_precompileIsSound()) return false;
+        return P256.verifySolidity(digest, r, s, x, y);
+    }
+
+    function _precompileAccepts(
+        bytes32 digest,
+        bytes32 r,
+        bytes32 s,
+        bytes32 x,
+        bytes32 y
+    ) private view returns (bool) {
+        (bool success, bytes memory answer) = PRECOMPILE.staticcall(abi.encode(digest, r, s, x, y));
+        return success && answer.length == 32 && abi.decode(answer, (uint256)) == 1;
+    }
+
+    /// A signature with small r and s from Wycheproof (ecdsa_secp256r1_sha256_p1363, comment "small r and s"), as OpenZeppelin uses.
+    function _precompileIsSound() private view returns (bool) {
+        return
+            _precompileAccepts(
+                0xbb5a52f42f9c9261ed4361f59422a1e30036e7c32b270c8807a419feca605023,
+                bytes32(uint256(5)),
+                bytes32(uint256(1)),
+                0xa71af64de5126a4a4e02b7922d66ce9415ce88a4c9d25514d91082c8725ac957,
+                0x5d47723c8fbe580bb369fec9c2665d8e30a435b9932645482e7c9f11e872296b
+            );
+    }
+}
