@@ -5,6 +5,8 @@ import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, sy
 import { delimiter, dirname, join } from "node:path"
 import { isNewEnough, nodePath, nodeVersion, OLDEST_NODE, platform } from "./state.mjs"
 
+const QUIET = ["--loglevel=error", "--no-audit", "--no-fund"]
+
 /**
  * Fills node_modules afresh.
  *
@@ -22,7 +24,7 @@ export function install({ root, workFolder, say }) {
   const node = pinned ?? process.execPath
   say(`installing the packages of package-lock.json with Node ${nodeVersion(node)} (npm ci) …`)
   // Options on the command line beat NODE_ENV=production and a user's own npm settings.
-  runNpm(["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"], { root, node })
+  runNpm(["ci", "--ignore-scripts", "--include=dev", "--include=optional", ...QUIET], { root, node })
 
   const link = nodePath(root)
   rmSync(link, { force: true })
@@ -51,7 +53,7 @@ function fetchPinnedNode({ workFolder, say }) {
 
   say(`fetching Node ${binaries.version} …`)
   const spec = `${binary.name}@${binaries.version}`
-  runNpm(["pack", spec, "--pack-destination", workFolder, "--ignore-scripts"], { root: workFolder, node: process.execPath })
+  runNpm(["pack", spec, "--pack-destination", workFolder, "--ignore-scripts", ...QUIET], { root: workFolder, node: process.execPath })
   const archive = readdirSync(workFolder).find((name) => name.endsWith(".tgz"))
   if (archive === undefined) throw new Error(`npm pack ${spec} left no archive.`)
 
