@@ -90,6 +90,6 @@ function runNpm(args, { root, node }) {
   const result = spawnSync(program, programArgs, { cwd: root, env, stdio: ["ignore", 2, 2] })
   if (result.error !== undefined) throw new Error(`npm could not be started: ${result.error.message}`)
   if (result.status !== 0) {
-    throw new Error(`"npm ${args.join(" ")}" failed (${result.signal ?? `exit ${result.status}`}); its lines above say why.`)
+    throw new Error(`npm ${args[0]} failed (${result.signal ?? `exit ${result.status}`}); its lines above say why.`)
   }
 }
