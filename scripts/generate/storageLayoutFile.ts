@@ -10,7 +10,9 @@ export function storageLayoutFile(contracts: CompiledContract[]): string {
   const layouts = contracts.map(({ name, storageLayout }) => {
     const { storage, types } = plainLayout(storageLayout)
     const entries = storage.map((entry) => `      ${JSON.stringify(entry)},\n`)
-    const typeLines = Object.entries(types).map(([id, type]) => `      ${JSON.stringify(id)}: ${JSON.stringify(type)},\n`)
+    const typeLines = Object.entries(types).map(
+      ([id, type]) => `      ${JSON.stringify(id)}: ${JSON.stringify(type)},\n`,
+    )
     return `  ${name}: {\n    storage: [\n${entries.join("")}    ],\n    types: {\n${typeLines.join("")}    },\n  },\n`
   })
   return (

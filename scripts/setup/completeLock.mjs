@@ -13,9 +13,34 @@ import { fileURLToPath } from "node:url"
  */
 
 const OS = /** @type {Record<string, string>} */ ({ windows: "win32" })
-const OSES = ["darwin", "linux", "win32", "windows", "android", "freebsd", "openbsd", "netbsd", "openharmony", "aix", "sunos"]
+const OSES = [
+  "darwin",
+  "linux",
+  "win32",
+  "windows",
+  "android",
+  "freebsd",
+  "openbsd",
+  "netbsd",
+  "openharmony",
+  "aix",
+  "sunos",
+]
 const CPU = /** @type {Record<string, string>} */ ({ amd64: "x64", aarch64: "arm64", armv7: "arm" })
-const CPUS = ["x64", "amd64", "arm64", "aarch64", "armv7", "arm", "ia32", "ppc64", "riscv64", "s390x", "loong64", "mips64el"]
+const CPUS = [
+  "x64",
+  "amd64",
+  "arm64",
+  "aarch64",
+  "armv7",
+  "arm",
+  "ia32",
+  "ppc64",
+  "riscv64",
+  "s390x",
+  "loong64",
+  "mips64el",
+]
 
 /**
  * The entries that `lock` lacks, by path.
@@ -61,7 +86,8 @@ function platformOf(name) {
   const words = name.split(/[/-]/)
   const os = OSES.find((word) => words.includes(word))
   const cpu = CPUS.find((word) => words.includes(word))
-  if (os === undefined || cpu === undefined) throw new Error(`${name} names no platform; is it missing from the registry?`)
+  if (os === undefined || cpu === undefined)
+    throw new Error(`${name} names no platform; is it missing from the registry?`)
   const libc = words.some((word) => word.startsWith("musl")) ? "musl" : words.includes("gnu") ? "glibc" : undefined
   return { cpu: [CPU[cpu] ?? cpu], ...(libc === undefined ? {} : { libc: [libc] }), os: [OS[os] ?? os] }
 }

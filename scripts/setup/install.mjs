@@ -46,14 +46,18 @@ export function install({ root, workFolder, say }) {
  * @returns {string | undefined} path of the program; undefined where none is pinned or it does not start
  */
 function fetchPinnedNode({ workFolder, say }) {
-  /** @type {{ version: string, packages: Record<string, { name: string, integrity: string }> }} */
-  const binaries = JSON.parse(readFileSync(new URL("./nodeBinaries.json", import.meta.url), "utf8"))
+  const binaries = /** @type {{ version: string, packages: Record<string, { name: string, integrity: string }> }} */ (
+    JSON.parse(readFileSync(new URL("./nodeBinaries.json", import.meta.url), "utf8"))
+  )
   const binary = binaries.packages[platform()]
   if (binary === undefined) return undefined
 
   say(`fetching Node ${binaries.version} …`)
   const spec = `${binary.name}@${binaries.version}`
-  runNpm(["pack", spec, "--pack-destination", workFolder, "--ignore-scripts", ...QUIET], { root: workFolder, node: process.execPath })
+  runNpm(["pack", spec, "--pack-destination", workFolder, "--ignore-scripts", ...QUIET], {
+    root: workFolder,
+    node: process.execPath,
+  })
   const archive = readdirSync(workFolder).find((name) => name.endsWith(".tgz"))
   if (archive === undefined) throw new Error(`npm pack ${spec} left no archive.`)
 

@@ -55,7 +55,11 @@ function buildContracts() {
   const start = Date.now()
   const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js")
   const env = { ...process.env, HARDHAT_DISABLE_TELEMETRY: "true" }
-  const result = spawnSync(nodePath(root), [hardhat, "build", "--no-tests"], { cwd: root, env, stdio: ["ignore", 2, 2] })
+  const result = spawnSync(nodePath(root), [hardhat, "build", "--no-tests"], {
+    cwd: root,
+    env,
+    stdio: ["ignore", 2, 2],
+  })
   if (result.status !== 0) throw new Error("the contracts do not compile; the lines above say why.")
   stampContracts(root)
   say(`contracts compiled in ${seconds(start)} s`)

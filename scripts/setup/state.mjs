@@ -99,7 +99,7 @@ function stampPath(root) {
  * @returns {{ lock: string, platform: string } | undefined}
  */
 function readStamp(root) {
-  return readJson(stampPath(root))
+  return /** @type {{ lock: string, platform: string } | undefined} */ (readJson(stampPath(root)))
 }
 
 /** @param {string} root */
@@ -119,7 +119,8 @@ function compareLocks(root) {
   /** @typedef {{ packages?: Record<string, { version?: string, integrity?: string, optional?: boolean }> }} Lock */
   const wanted = /** @type {Lock | undefined} */ (readJson(join(root, "package-lock.json")))?.packages
   if (wanted === undefined) throw new Error("package-lock.json is damaged: it lists no packages.")
-  const installed = /** @type {Lock | undefined} */ (readJson(join(root, "node_modules", ".package-lock.json")))?.packages
+  const installed = /** @type {Lock | undefined} */ (readJson(join(root, "node_modules", ".package-lock.json")))
+    ?.packages
   if (installed === undefined) return ["node_modules was not finished"]
 
   for (const [path, entry] of Object.entries(wanted)) {
@@ -144,10 +145,13 @@ function hasNativeEdr(modules) {
   return folders.some((name) => readdirSync(join(scope, name)).some((file) => file.endsWith(".node")))
 }
 
-/** @param {string} path */
+/**
+ * @param {string} path
+ * @returns {unknown} undefined when the file is missing or damaged
+ */
 function readJson(path) {
   try {
-    return JSON.parse(readFileSync(path, "utf8"))
+    return /** @type {unknown} */ (JSON.parse(readFileSync(path, "utf8")))
   } catch {
     return undefined
   }

@@ -1,0 +1,54 @@
+import { defineConfig } from "vitest/config"
+
+/** Folders of test/ whose tests start ledgers, servers or programs; all others hold pure tests. */
+const HEAVY = [
+  "batch",
+  "bench",
+  "cli",
+  "contracts",
+  "deploy",
+  "e2e",
+  "ethers",
+  "explorer",
+  "firmware",
+  "gateway",
+  "ledger",
+  "node",
+  "records",
+  "scripts",
+  "status",
+]
+const heavyFiles = HEAVY.map((folder) => `test/${folder}/**/*.test.ts`)
+
+export default defineConfig({
+  test: {
+    // Hardhat's native network wants a process of its own, and two of them fill two cores.
+    pool: "forks",
+    maxWorkers: 2,
+    allowOnly: false,
+    passWithNoTests: false,
+    retry: 0,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: heavyFiles,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "ledger",
+          include: heavyFiles,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          teardownTimeout: 30_000,
+        },
+      },
+    ],
+  },
+})
