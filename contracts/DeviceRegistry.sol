@@ -30,16 +30,15 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     uint8 private constant REASON_CA_COMPROMISE = 2;
     uint8 private constant REASON_CERTIFICATE_HOLD = 6;
 
-    bytes32 private constant BATCH_REGISTRATION_TYPEHASH =
-        keccak256(
-            "BatchRegistration(uint32 manufacturerId,uint32 series,bytes32 root,uint32 size,bytes32 keyId,uint40 notAfter,uint8 kind)"
-        );
-    bytes32 private constant SELF_REVOCATION_TYPEHASH =
-        keccak256("SelfRevocation(uint32 manufacturerId,bytes32 credentialHash,uint8 reason)");
+    bytes32 private constant BATCH_REGISTRATION_TYPEHASH = keccak256(
+        "BatchRegistration(uint32 manufacturerId,uint32 series,bytes32 root,uint32 size,bytes32 keyId,uint40 notAfter,uint8 kind)"
+    );
+    bytes32 private constant SELF_REVOCATION_TYPEHASH = keccak256(
+        "SelfRevocation(uint32 manufacturerId,bytes32 credentialHash,uint8 reason)"
+    );
 
-    struct StoredBatch {
-        bytes32 root;
-        // One slot from here on.
+    /// @dev One slot.
+    struct BatchMeta {
         uint32 size;
         uint32 keyIndex;
         uint40 registeredAt;
@@ -49,8 +48,20 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         uint32 revokedCount;
         uint40 changedAt;
         uint8 reason;
-        // Until here.
+    }
+
+    struct StoredBatch {
+        bytes32 root;
+        BatchMeta meta;
         mapping(uint256 word => uint256 bits) revoked;
+    }
+
+    /// @dev What a status depends on besides the device itself.
+    struct Standing {
+        ManufacturerStatus status;
+        uint40 statusSince;
+        uint40 revokedAt;
+        uint40 compromisedSince;
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -71,10 +82,10 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function registerBatch(uint32 manufacturerId, BatchInput calldata input) external {
         if (input.series >= RESERVED_SERIES) revert SeriesInvalid(input.series);
-        manufacturers.requireRegistrar(manufacturerId, msg.sender, input.keyIndex, KeyPurpose.Issuer);
+        manufacturers.requireRegistration(manufacturerId, msg.sender, input.keyIndex, KeyPurpose.Issuer);
 
         StoredBatch storage stored = _batches[manufacturerId][input.series];
-        if (stored.size != 0) revert SeriesUsed(manufacturerId, input.series);
+        if (stored.meta.size != 0) revert SeriesUsed(manufacturerId, input.series);
         _registerBatch(stored, manufacturerId, input, 0);
     }
 
@@ -88,13 +99,14 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     ) external {
         uint8 flags = FLAG_BY_KEY | (kind == CredentialKind.RawPublicKey ? FLAG_RAW_PUBLIC_KEYS : 0);
         StoredBatch storage stored = _batches[manufacturerId][input.series];
-        if (stored.size != 0) {
+        BatchMeta memory known = stored.meta;
+        if (known.size != 0) {
             if (
                 stored.root == input.root &&
-                stored.size == input.size &&
-                stored.keyIndex == input.keyIndex &&
-                stored.notAfter == input.notAfter &&
-                stored.flags == flags
+                known.size == input.size &&
+                known.keyIndex == input.keyIndex &&
+                known.notAfter == input.notAfter &&
+                known.flags == flags
             ) return;
             revert SeriesUsed(manufacturerId, input.series);
         }
@@ -131,7 +143,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     ) external {
         _requireListLength(credentialHashes.length, notAfters.length);
         _requireNotMoved();
-        manufacturers.requireRegistrar(manufacturerId, msg.sender, keyIndex, KeyPurpose.OpenIssuer);
+        manufacturers.requireRegistration(manufacturerId, msg.sender, keyIndex, KeyPurpose.OpenIssuer);
 
         OpenLog memory log = _openLog(manufacturerId);
         for (uint256 i = 0; i < credentialHashes.length; ++i) {
@@ -171,21 +183,15 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     // --------------------------------------------------------------------------------------------------------- revocation
 
     /// @inheritdoc IDeviceRegistry
-    function revoke(
-        uint32 manufacturerId,
-        Target[] calldata targets,
-        uint8 reason,
-        uint40 invalidityDate
-    ) external {
+    function revoke(uint32 manufacturerId, Target[] calldata targets, uint8 reason, uint40 invalidityDate) external {
         _requireListLength(targets.length, targets.length);
         _requireReason(reason);
         if (invalidityDate > block.timestamp) revert InvalidityDateInvalid(invalidityDate);
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
 
         OpenLog memory log = _openLog(manufacturerId);
         for (uint256 i = 0; i < targets.length; ++i) {
             Target calldata target = targets[i];
-            _requirePlace(manufacturerId, target);
             _revokeSubject(log, target.subject, target.series, target.index, reason, invalidityDate);
         }
         _closeLog(log);
@@ -194,12 +200,11 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function hold(uint32 manufacturerId, Target[] calldata targets) external {
         _requireListLength(targets.length, targets.length);
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
 
         OpenLog memory log = _openLog(manufacturerId);
         for (uint256 i = 0; i < targets.length; ++i) {
             Target calldata target = targets[i];
-            _requirePlace(manufacturerId, target);
             if (target.subject == 0) revert SubjectZero();
             Record storage stored = _records[manufacturerId][target.subject];
             if (stored.mark != Mark.None) {
@@ -226,12 +231,11 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function unhold(uint32 manufacturerId, Target[] calldata targets, uint40[] calldata heldSince) external {
         _requireListLength(targets.length, heldSince.length);
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
 
         OpenLog memory log = _openLog(manufacturerId);
         for (uint256 i = 0; i < targets.length; ++i) {
             Target calldata target = targets[i];
-            _requirePlace(manufacturerId, target);
             Record storage stored = _records[manufacturerId][target.subject];
             if (stored.mark != Mark.Held || stored.changedAt != heldSince[i]) {
                 revert SubjectNotHeld(manufacturerId, target.subject, heldSince[i]);
@@ -264,26 +268,26 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     ) external {
         _requireListLength(wordIndices.length, masks.length);
         _requireReason(reason);
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
         StoredBatch storage stored = _knownBatch(manufacturerId, series);
-        uint256 size = stored.size;
+        uint256 size = stored.meta.size;
 
         uint256 revokedNow = 0;
         OpenLog memory log = _openLog(manufacturerId);
         for (uint256 i = 0; i < wordIndices.length; ++i) {
             revokedNow += _revokeWord(log, stored, series, size, wordIndices[i], masks[i], reason);
         }
-        stored.revokedCount += uint32(revokedNow);
+        stored.meta.revokedCount += uint32(revokedNow);
         _closeLog(log);
     }
 
     /// @inheritdoc IDeviceRegistry
     function revokeBatch(uint32 manufacturerId, uint32 series, uint8 reason) external {
         _requireReason(reason);
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
         StoredBatch storage stored = _knownBatch(manufacturerId, series);
-        if (stored.mark == Mark.Revoked) {
-            revert BatchAlreadyMarked(manufacturerId, series, stored.mark, stored.changedAt);
+        if (stored.meta.mark == Mark.Revoked) {
+            revert BatchAlreadyMarked(manufacturerId, series, stored.meta.mark, stored.meta.changedAt);
         }
 
         _markBatch(stored, Mark.Revoked, reason);
@@ -292,19 +296,17 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         emit BatchRevoked(manufacturerId, log.sequence, uint64(block.timestamp), series, reason);
         _chain(
             log,
-            keccak256(
-                abi.encode(BatchRevoked.selector, manufacturerId, log.sequence, block.timestamp, series, reason)
-            )
+            keccak256(abi.encode(BatchRevoked.selector, manufacturerId, log.sequence, block.timestamp, series, reason))
         );
         _closeLog(log);
     }
 
     /// @inheritdoc IDeviceRegistry
     function holdBatch(uint32 manufacturerId, uint32 series) external {
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
         StoredBatch storage stored = _knownBatch(manufacturerId, series);
-        if (stored.mark != Mark.None) {
-            revert BatchAlreadyMarked(manufacturerId, series, stored.mark, stored.changedAt);
+        if (stored.meta.mark != Mark.None) {
+            revert BatchAlreadyMarked(manufacturerId, series, stored.meta.mark, stored.meta.changedAt);
         }
 
         _markBatch(stored, Mark.Held, REASON_CERTIFICATE_HOLD);
@@ -316,9 +318,9 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     /// @inheritdoc IDeviceRegistry
     function unholdBatch(uint32 manufacturerId, uint32 series, uint40 heldSince) external {
-        manufacturers.requireRight(manufacturerId, msg.sender, RIGHT_REVOKE);
+        manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
         StoredBatch storage stored = _knownBatch(manufacturerId, series);
-        if (stored.mark != Mark.Held || stored.changedAt != heldSince) {
+        if (stored.meta.mark != Mark.Held || stored.meta.changedAt != heldSince) {
             revert BatchNotHeld(manufacturerId, series, heldSince);
         }
 
@@ -360,18 +362,19 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function batch(uint32 manufacturerId, uint32 series) external view returns (Batch memory) {
         StoredBatch storage stored = _batches[manufacturerId][series];
+        BatchMeta memory meta = stored.meta;
         return
             Batch({
                 root: stored.root,
-                size: stored.size,
-                keyIndex: stored.keyIndex,
-                registeredAt: stored.registeredAt,
-                notAfter: stored.notAfter,
-                mark: stored.mark,
-                flags: stored.flags,
-                revokedCount: stored.revokedCount,
-                changedAt: stored.changedAt,
-                reason: stored.reason
+                size: meta.size,
+                keyIndex: meta.keyIndex,
+                registeredAt: meta.registeredAt,
+                notAfter: meta.notAfter,
+                mark: meta.mark,
+                flags: meta.flags,
+                revokedCount: meta.revokedCount,
+                changedAt: meta.changedAt,
+                reason: meta.reason
             });
     }
 
@@ -402,18 +405,18 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         bytes32[] calldata proof
     ) external view returns (Verdict memory) {
         StoredBatch storage stored = _batches[manufacturerId][series];
+        BatchMeta memory meta = stored.meta;
         // A series without a batch has size 0: nothing is included in it.
-        if (!MerkleTree.verify(MerkleTree.leafHash(credentialHash), index, stored.size, proof, stored.root)) {
+        if (!MerkleTree.verify(MerkleTree.leafHash(credentialHash), index, meta.size, proof, stored.root)) {
             return Verdict(Status.Unknown, 0, 0);
         }
-        uint40 registeredAt = stored.registeredAt;
-        IManufacturerRegistry.Standing memory standing = manufacturers.standingOf(manufacturerId, stored.keyIndex);
+        Standing memory standing = _standingOf(manufacturerId, meta.keyIndex);
 
         // Revoked for ever: by the issuer key's compromise, the batch, the place, the credential, its key.
-        if (_isCompromised(standing, registeredAt)) {
+        if (_isCompromised(standing, meta.registeredAt)) {
             return Verdict(Status.Revoked, REASON_CA_COMPROMISE, standing.compromisedSince);
         }
-        if (stored.mark == Mark.Revoked) return Verdict(Status.Revoked, stored.reason, stored.changedAt);
+        if (meta.mark == Mark.Revoked) return Verdict(Status.Revoked, meta.reason, meta.changedAt);
         Verdict memory marked = _markOf(manufacturerId, credentialHash, deviceKeyId);
         if (marked.status == Status.Revoked) return marked;
         (uint256 word, uint256 mask) = StatusBitmap.locate(index);
@@ -422,9 +425,9 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
         // On hold.
         if (marked.status == Status.OnHold) return marked;
-        if (stored.mark == Mark.Held) return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, stored.changedAt);
+        if (meta.mark == Mark.Held) return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, meta.changedAt);
 
-        return _standingVerdict(standing, registeredAt, stored.notAfter);
+        return _standingVerdict(standing, meta.registeredAt, meta.notAfter);
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -439,7 +442,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         uint40 registeredAt = stored.registeredAt;
         if (registeredAt == 0) return Verdict(Status.Unknown, 0, 0);
 
-        IManufacturerRegistry.Standing memory standing = manufacturers.standingOf(manufacturerId, stored.keyIndex);
+        Standing memory standing = _standingOf(manufacturerId, stored.keyIndex);
         if (_isCompromised(standing, registeredAt)) {
             return Verdict(Status.Revoked, REASON_CA_COMPROMISE, standing.compromisedSince);
         }
@@ -462,11 +465,12 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         if (input.notAfter < block.timestamp) revert NotAfterPast(input.notAfter);
 
         stored.root = input.root;
-        stored.size = input.size;
-        stored.keyIndex = input.keyIndex;
-        stored.registeredAt = uint40(block.timestamp);
-        stored.notAfter = input.notAfter;
-        stored.flags = flags;
+        BatchMeta storage meta = stored.meta;
+        meta.size = input.size;
+        meta.keyIndex = input.keyIndex;
+        meta.registeredAt = uint40(block.timestamp);
+        meta.notAfter = input.notAfter;
+        meta.flags = flags;
 
         OpenLog memory log = _openLog(manufacturerId);
         emit BatchRegistered(
@@ -621,9 +625,10 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     }
 
     function _markBatch(StoredBatch storage stored, Mark mark, uint8 reason) private {
-        stored.mark = mark;
-        stored.changedAt = uint40(block.timestamp);
-        stored.reason = reason;
+        BatchMeta storage meta = stored.meta;
+        meta.mark = mark;
+        meta.changedAt = uint40(block.timestamp);
+        meta.reason = reason;
     }
 
     function _chainTarget(OpenLog memory log, bytes32 selector, Target calldata target) private view {
@@ -661,20 +666,10 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     function _knownBatch(uint32 manufacturerId, uint32 series) private view returns (StoredBatch storage stored) {
         stored = _batches[manufacturerId][series];
-        if (stored.size == 0) revert BatchUnknown(manufacturerId, series);
+        if (stored.meta.size == 0) revert BatchUnknown(manufacturerId, series);
     }
 
-    /// @dev A place in a batch that exists lies inside it. One in a batch to come is not known yet, and allowed.
-    function _requirePlace(uint32 manufacturerId, Target calldata target) private view {
-        if (target.series == 0) return;
-        uint256 size = _batches[manufacturerId][target.series].size;
-        if (size != 0 && target.index >= size) revert BatchIndexOutOfRange(target.index, size);
-    }
-
-    function _unregistered(
-        uint32 manufacturerId,
-        bytes32 credentialHash
-    ) private view returns (Record storage stored) {
+    function _unregistered(uint32 manufacturerId, bytes32 credentialHash) private view returns (Record storage stored) {
         if (credentialHash == 0) revert SubjectZero();
         stored = _records[manufacturerId][credentialHash];
         if (stored.registeredAt != 0) {
@@ -698,8 +693,8 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
             StoredBatch storage stored = _batches[manufacturerId][series];
             bytes32 leaf = MerkleTree.leafHash(credentialHash);
             if (
-                stored.flags & FLAG_RAW_PUBLIC_KEYS != 0 &&
-                MerkleTree.verify(leaf, index, stored.size, proof, stored.root)
+                stored.meta.flags & FLAG_RAW_PUBLIC_KEYS != 0 &&
+                MerkleTree.verify(leaf, index, stored.meta.size, proof, stored.root)
             ) return;
         }
         revert CredentialUnproven(manufacturerId, credentialHash);
@@ -707,11 +702,13 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     // ------------------------------------------------------------------------------------------------------------ reading
 
+    function _standingOf(uint32 manufacturerId, uint32 keyIndex) private view returns (Standing memory standing) {
+        (standing.status, standing.statusSince, standing.revokedAt, standing.compromisedSince) = manufacturers
+            .keyStanding(manufacturerId, keyIndex);
+    }
+
     /// @dev Registered in the second of the compromise: not good.
-    function _isCompromised(
-        IManufacturerRegistry.Standing memory standing,
-        uint40 registeredAt
-    ) private pure returns (bool) {
+    function _isCompromised(Standing memory standing, uint40 registeredAt) private pure returns (bool) {
         return standing.compromisedSince != 0 && registeredAt >= standing.compromisedSince;
     }
 
@@ -738,15 +735,16 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     /// @dev What is left once nothing is marked: the manufacturer, the key's retirement, the end.
     function _standingVerdict(
-        IManufacturerRegistry.Standing memory standing,
+        Standing memory standing,
         uint40 registeredAt,
         uint40 notAfter
     ) private view returns (Verdict memory) {
         if (standing.status == ManufacturerStatus.Suspended) {
             return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, standing.statusSince);
         }
-        bool mayVouch = standing.status == ManufacturerStatus.Active ||
-            (standing.status == ManufacturerStatus.Left && registeredAt < standing.statusSince);
+        bool mayVouch =
+            standing.status == ManufacturerStatus.Active ||
+                (standing.status == ManufacturerStatus.Left && registeredAt < standing.statusSince);
         // Registered in the second in which its key was retired: not good.
         if (!mayVouch || (standing.revokedAt != 0 && registeredAt >= standing.revokedAt)) {
             return Verdict(Status.Unknown, 0, 0);

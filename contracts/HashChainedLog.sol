@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {IHashChainedLog} from "./interfaces/IHashChainedLog.sol";
 
 /// @title The log heads that every registry keeps. See {IHashChainedLog} for the format.
@@ -9,7 +10,8 @@ import {IHashChainedLog} from "./interfaces/IHashChainedLog.sol";
 abstract contract HashChainedLog is IHashChainedLog {
     struct Log {
         bytes32 head;
-        uint64 length;
+        /// A whole word: a shorter type would be read before it is written.
+        uint256 length;
     }
 
     /// @dev A log being written, held in memory so that a call with many entries stores three words, not three each.
@@ -27,7 +29,7 @@ abstract contract HashChainedLog is IHashChainedLog {
     /// @inheritdoc IHashChainedLog
     function logHead(uint32 manufacturerId) public view returns (bytes32 head, uint64 length) {
         Log storage log = _logs[manufacturerId];
-        length = log.length;
+        length = uint64(log.length);
         head = length == 0 ? _genesis(manufacturerId) : log.head;
     }
 
@@ -42,9 +44,13 @@ abstract contract HashChainedLog is IHashChainedLog {
     }
 
     function _chain(OpenLog memory log, bytes32 entryHash) internal pure {
-        log.head = keccak256(abi.encode(log.head, entryHash));
-        log.globalHead = keccak256(abi.encode(log.globalHead, log.manufacturerId, log.head));
-        ++log.sequence;
+        bytes32 head = Hashes.efficientKeccak256(log.head, entryHash);
+        log.head = head;
+        log.globalHead = keccak256(abi.encode(log.globalHead, log.manufacturerId, head));
+        unchecked {
+            // 2^64 entries cannot be written.
+            ++log.sequence;
+        }
     }
 
     function _closeLog(OpenLog memory log) internal {

@@ -25,8 +25,9 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
     uint256 public constant MAX_SPKI = 1_024;
     uint256 public constant MAX_PROOF = 1_024;
 
-    bytes32 private constant KEY_POSSESSION_TYPEHASH =
-        keccak256("KeyPossession(uint32 manufacturerId,bytes32 keyId,uint8 purpose)");
+    bytes32 private constant KEY_POSSESSION_TYPEHASH = keccak256(
+        "KeyPossession(uint32 manufacturerId,bytes32 keyId,uint8 purpose)"
+    );
 
     /// @dev What every authorisation reads: one slot.
     struct Core {
@@ -124,14 +125,7 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         _profiles[manufacturerId].metadataURI = metadataURI;
 
         OpenLog memory log = _openLog(manufacturerId);
-        emit ManufacturerAdmitted(
-            manufacturerId,
-            log.sequence,
-            uint64(block.timestamp),
-            controller,
-            name,
-            metadataURI
-        );
+        emit ManufacturerAdmitted(manufacturerId, log.sequence, uint64(block.timestamp), controller, name, metadataURI);
         _chain(
             log,
             keccak256(
@@ -321,13 +315,7 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         _chain(
             log,
             keccak256(
-                abi.encode(
-                    MetadataURIChanged.selector,
-                    manufacturerId,
-                    log.sequence,
-                    block.timestamp,
-                    metadataURI
-                )
+                abi.encode(MetadataURIChanged.selector, manufacturerId, log.sequence, block.timestamp, metadataURI)
             )
         );
         _closeLog(log);
@@ -350,15 +338,7 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         _chain(
             log,
             keccak256(
-                abi.encode(
-                    OperatorSet.selector,
-                    manufacturerId,
-                    log.sequence,
-                    block.timestamp,
-                    account,
-                    rights,
-                    until
-                )
+                abi.encode(OperatorSet.selector, manufacturerId, log.sequence, block.timestamp, account, rights, until)
             )
         );
         _closeLog(log);
@@ -527,26 +507,22 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
     }
 
     /// @inheritdoc IManufacturerRegistry
-    function standingOf(uint32 manufacturerId, uint32 keyIndex) external view returns (Standing memory) {
+    function keyStanding(
+        uint32 manufacturerId,
+        uint32 keyIndex
+    ) external view returns (ManufacturerStatus status, uint40 statusSince, uint40 revokedAt, uint40 compromisedSince) {
         KeyMeta storage meta = _keyMeta(manufacturerId, keyIndex);
-        (ManufacturerStatus status, uint40 since) = _effectiveStatus(_cores[manufacturerId]);
-        return
-            Standing({
-                status: status,
-                statusSince: since,
-                purpose: meta.purpose,
-                revokedAt: meta.revokedAt,
-                compromisedSince: meta.compromisedSince
-            });
+        (status, statusSince) = _effectiveStatus(_cores[manufacturerId]);
+        return (status, statusSince, meta.revokedAt, meta.compromisedSince);
     }
 
     /// @inheritdoc IManufacturerRegistry
-    function requireRight(uint32 manufacturerId, address account, uint8 right) external view {
+    function requireOperator(uint32 manufacturerId, address account, uint8 right) external view {
         _requireRight(manufacturerId, account, right);
     }
 
     /// @inheritdoc IManufacturerRegistry
-    function requireRegistrar(
+    function requireRegistration(
         uint32 manufacturerId,
         address account,
         uint32 keyIndex,
@@ -649,13 +625,12 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
 
     /// @dev A suspension that nobody confirmed ends by itself.
     function _effectiveStatus(Core storage stored) private view returns (ManufacturerStatus, uint40) {
-        Core memory core = stored;
-        if (
-            core.status == ManufacturerStatus.Suspended &&
-            core.suspendedUntil != 0 &&
-            block.timestamp >= core.suspendedUntil
-        ) return (ManufacturerStatus.Active, core.suspendedUntil);
-        return (core.status, core.statusSince);
+        ManufacturerStatus status = stored.status;
+        if (status == ManufacturerStatus.Suspended) {
+            uint40 until = stored.suspendedUntil;
+            if (until != 0 && block.timestamp >= until) return (ManufacturerStatus.Active, until);
+        }
+        return (status, stored.statusSince);
     }
 
     function _keyMeta(uint32 manufacturerId, uint32 keyIndex) private view returns (KeyMeta storage meta) {
@@ -677,14 +652,7 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         _chain(
             log,
             keccak256(
-                abi.encode(
-                    KeyCompromised.selector,
-                    manufacturerId,
-                    log.sequence,
-                    block.timestamp,
-                    keyIndex,
-                    since
-                )
+                abi.encode(KeyCompromised.selector, manufacturerId, log.sequence, block.timestamp, keyIndex, since)
             )
         );
         _closeLog(log);

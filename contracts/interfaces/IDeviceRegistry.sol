@@ -259,12 +259,7 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
     /// @notice Revokes subjects, registered or not, for ever. Those revoked before are passed over, so that two lists that overlap
     /// never hold each other up. By the controller or an operator with REVOKE, whatever the manufacturer's status.
     /// @param invalidityDate When the keys are thought to have been lost; 0 if not known.
-    function revoke(
-        uint32 manufacturerId,
-        Target[] calldata targets,
-        uint8 reason,
-        uint40 invalidityDate
-    ) external;
+    function revoke(uint32 manufacturerId, Target[] calldata targets, uint8 reason, uint40 invalidityDate) external;
 
     /// @notice Puts subjects that carry no mark on hold. By the controller or an operator with REVOKE.
     function hold(uint32 manufacturerId, Target[] calldata targets) external;

@@ -76,15 +76,6 @@ interface IManufacturerRegistry is IHashChainedLog {
         bytes32 y;
     }
 
-    /// @notice What a status depends on besides the device itself.
-    struct Standing {
-        ManufacturerStatus status;
-        uint40 statusSince;
-        KeyPurpose purpose;
-        uint40 revokedAt;
-        uint40 compromisedSince;
-    }
-
     // ------------------------------------------------------------------------------------------------------------- events
 
     /// @notice `manufacturerId` was admitted by the consortium.
@@ -300,13 +291,20 @@ interface IManufacturerRegistry is IHashChainedLog {
     function operator(uint32 manufacturerId, address account) external view returns (uint8 rights, uint40 until);
 
     /// @notice What a status needs to know of the manufacturer and of one of its keys. Reverts if either is unknown.
-    function standingOf(uint32 manufacturerId, uint32 keyIndex) external view returns (Standing memory);
+    /// @return status The manufacturer's status, now.
+    /// @return statusSince When that began.
+    /// @return revokedAt When the key was retired; 0 if it was not.
+    /// @return compromisedSince From when on nothing that the key signed counts; 0 if not compromised.
+    function keyStanding(
+        uint32 manufacturerId,
+        uint32 keyIndex
+    ) external view returns (ManufacturerStatus status, uint40 statusSince, uint40 revokedAt, uint40 compromisedSince);
 
     /// @notice Reverts unless `account` may use `right` for the manufacturer.
-    function requireRight(uint32 manufacturerId, address account, uint8 right) external view;
+    function requireOperator(uint32 manufacturerId, address account, uint8 right) external view;
 
     /// @notice Reverts unless the manufacturer is active, `account` may register for it, and the key is current and has `purpose`.
-    function requireRegistrar(
+    function requireRegistration(
         uint32 manufacturerId,
         address account,
         uint32 keyIndex,

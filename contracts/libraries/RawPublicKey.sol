@@ -14,7 +14,8 @@ library RawPublicKey {
 
     /// @notice The key id and the point; reverts with `RawPublicKeyInvalid`.
     function read(bytes calldata payload) internal pure returns (bytes32 keyId, bytes32 x, bytes32 y) {
-        if (payload.length < SPKI_END || bytes4(payload[0:4]) != P256_HEAD) revert IDeviceRegistry.RawPublicKeyInvalid();
+        if (payload.length < SPKI_END || bytes4(payload[0:4]) != P256_HEAD)
+            revert IDeviceRegistry.RawPublicKeyInvalid();
         bytes calldata spki = payload[4:SPKI_END];
         bool ok;
         (ok, x, y) = SubjectPublicKeyInfo.p256Point(spki);
