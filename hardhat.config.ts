@@ -22,6 +22,13 @@ export default defineConfig({
       outputSelection: { "*": { "*": ["storageLayout"] } },
     },
   },
+  test: {
+    solidity: {
+      // One seed, so that a failure is found again; FUZZ_SEED=0x… tries others. A test that needs more runs says so inline.
+      fuzz: { runs: 256, seed: process.env["FUZZ_SEED"] ?? "0xf1ee7" },
+      invariant: { runs: 32, depth: 128, failOnRevert: false },
+    },
+  },
   networks: {
     default: { type: "edr-simulated", chainType: "l1", hardfork: "osaka", allowBlocksWithSameTimestamp: true },
     cancun: { type: "edr-simulated", chainType: "l1", hardfork: "cancun", allowBlocksWithSameTimestamp: true },
