@@ -1,0 +1,102 @@
+import { DerTagError, DerTrailingBytesError, DerTruncatedError, DerValueError } from "../errors/x509.ts"
+import { DER, readElement } from "./strictDer.ts"
+import type { DerElement } from "./strictDer.ts"
+
+/**
+ * Walks the elements inside one element, from left to right. Every read names what it expects; what does not fit throws.
+ *
+ * Hands out slices of the input, never copies or re-encodings: what is hashed and verified is what was read.
+ */
+export class DerReader {
+  readonly bytes: Uint8Array
+  readonly #end: number
+  #position: number
+
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.bytes = bytes
+    this.#position = start
+    this.#end = end
+  }
+
+  /** The identifier octet of the next element, or -1 at the end. */
+  get nextTag(): number {
+    return this.#position < this.#end ? (this.bytes[this.#position] as number) : -1
+  }
+
+  /** Where the next element starts. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** The next element, which must carry `tag`; `what` names it in the error. */
+  read(tag: number, what: string): DerElement {
+    if (this.nextTag !== tag) {
+      if (this.nextTag === -1) throw new DerTruncatedError({ offset: this.#position })
+      throw new DerTagError({ offset: this.#position, expected: what, found: this.nextTag })
+    }
+    const element = readElement(this.bytes, this.#position, this.#end)
+    this.#position = element.end
+    return element
+  }
+
+  /** The next element if it carries `tag`, else undefined. */
+  readIf(tag: number, what: string): DerElement | undefined {
+    return this.nextTag === tag ? this.read(tag, what) : undefined
+  }
+
+  /** A reader of what is inside the next element. */
+  enter(tag: number, what: string): DerReader {
+    const { body, end } = this.read(tag, what)
+    return new DerReader(this.bytes, body, end)
+  }
+
+  /** Content octets of an INTEGER. */
+  integer(what: string): Uint8Array {
+    return this.content(this.read(DER.integer, what))
+  }
+
+  /** The octets of a BIT STRING without unused bits. */
+  bitString(what: string): Uint8Array {
+    const { start, body, end } = this.read(DER.bitString, what)
+    if (body === end || this.bytes[body] !== 0) throw new DerValueError({ offset: start, reason: `${what} has unused bits` })
+    return this.bytes.subarray(body + 1, end)
+  }
+
+  /** The whole element, tag and length included. */
+  whole(element: DerElement): Uint8Array {
+    return this.bytes.subarray(element.start, element.end)
+  }
+
+  /** The element's content alone. */
+  content(element: DerElement): Uint8Array {
+    return this.bytes.subarray(element.body, element.end)
+  }
+
+  /** Nothing may follow. */
+  finish(): void {
+    if (this.#position !== this.#end) throw new DerTrailingBytesError({ offset: this.#position })
+  }
+}
+
+/** An OBJECT IDENTIFIER's content octets (checked before) in dotted form. X.690, 8.19. */
+export function oidText(content: Uint8Array): string {
+  const arcs: string[] = []
+  let arc = 0n
+  let small = 0
+  for (const octet of content) {
+    // Arcs of four octets and less, nearly all, stay clear of BigInt.
+    if (small < 0x20_0000 && arc === 0n) small = small * 128 + (octet & 0x7f)
+    else {
+      arc = (arc === 0n ? BigInt(small) : arc) * 128n + BigInt(octet & 0x7f)
+    }
+    if (octet >= 0x80) continue
+    const value = arc === 0n ? BigInt(small) : arc
+    if (arcs.length === 0) {
+      const root = value < 80n ? value / 40n : 2n
+      arcs.push(String(root), String(value - root * 40n))
+    } else arcs.push(arc === 0n ? String(small) : String(arc))
+    arc = 0n
+    small = 0
+  }
+  return arcs.join(".")
+}

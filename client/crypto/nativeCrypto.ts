@@ -1,0 +1,46 @@
+import type { KeyObject } from "node:crypto"
+import { PublicKeyInvalidError } from "../errors/crypto.ts"
+import { KeyCache } from "./keyCache.ts"
+import { nodeCrypto } from "./nodeCrypto.ts"
+import { algorithmParts, HASH_OCTETS, wellFormedSignature } from "./prepareVerify.ts"
+import { parsePublicKey } from "./publicKey.ts"
+import type { PublicKey } from "./publicKey.ts"
+import type { CryptoBackend, VerifyParameters } from "./types.ts"
+
+type ReadyKey = { key: PublicKey; native: KeyObject }
+
+/** The back end on Node's own crypto (OpenSSL), the fastest; undefined where there is none. */
+export const nativeCrypto: CryptoBackend | undefined = nodeCrypto === undefined ? undefined : makeNativeCrypto(nodeCrypto)
+
+function makeNativeCrypto(module: NonNullable<typeof nodeCrypto>): CryptoBackend {
+  const keys = new KeyCache<ReadyKey>()
+
+  function readyKey(spki: Uint8Array): ReadyKey {
+    const key = parsePublicKey(spki)
+    try {
+      // A Buffer view without a copy: createPublicKey's types know no plain Uint8Array for DER.
+      const native = module.createPublicKey({ key: spki as Uint8Array & Buffer, format: "der", type: "spki" })
+      return { key, native }
+    } catch (cause) {
+      throw new PublicKeyInvalidError({ reason: "OpenSSL does not take it", cause })
+    }
+  }
+
+  function verifyNow({ algorithm, spki, message, signature }: VerifyParameters): boolean {
+    const { key, native } = keys.get(spki, () => readyKey(spki))
+    const { hash, padding } = algorithmParts(algorithm, key)
+    if (wellFormedSignature(signature, key) === undefined) return false
+    if (hash === undefined) return module.verify(null, message, native, signature)
+
+    const { RSA_PKCS1_PSS_PADDING, RSA_PKCS1_PADDING } = module.constants
+    if (padding === "pss") {
+      const options = { key: native, padding: RSA_PKCS1_PSS_PADDING, saltLength: HASH_OCTETS[hash] }
+      return module.verify(hash, message, options, signature)
+    }
+    if (padding === "pkcs1") return module.verify(hash, message, { key: native, padding: RSA_PKCS1_PADDING }, signature)
+    return module.verify(hash, message, { key: native, dsaEncoding: "der" }, signature)
+  }
+
+  // On the calling thread: one check is done sooner so than through the thread pool.
+  return { name: "native", verify: async (parameters) => verifyNow(parameters) }
+}

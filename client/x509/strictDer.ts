@@ -1,0 +1,1 @@
+export { assertStrictDer, DER_LIMITS } from "../crypto/strictDer.ts"
