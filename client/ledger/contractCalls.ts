@@ -1,0 +1,86 @@
+import { decodeErrorResult, decodeFunctionResult, encodeFunctionData, encodeFunctionResult } from "viem/utils"
+import type { Abi, ContractFunctionArgs, ContractFunctionName, ContractFunctionReturnType } from "viem"
+import { errorsAbi } from "../abi/errors.ts"
+import { ContractRevertedError, ReplyMalformedError, RpcRejectedError } from "../errors/ledger.ts"
+import type { Hex } from "../crypto/hex.ts"
+import { revertHint } from "./revertHints.ts"
+
+/** The views of a contract. */
+export type ViewName<abi extends Abi> = ContractFunctionName<abi, "view" | "pure">
+
+/** A view call that has its types. */
+export type ViewCall<abi extends Abi, name extends ViewName<abi>> = {
+  abi: abi
+  functionName: name
+  args: ContractFunctionArgs<abi, "view" | "pure", name>
+}
+
+/** The call data of a view. */
+export function encodeView<const abi extends Abi, name extends ViewName<abi>>(call: ViewCall<abi, name>): Hex {
+  return encodeFunctionData(call as unknown as Parameters<typeof encodeFunctionData>[0])
+}
+
+/**
+ * Decodes what a node says that a view returned, and accepts it only if encoding it again gives the same bytes: no word out of
+ * its type's range, no dirty padding, nothing behind the end.
+ *
+ * @throws ReplyMalformedError
+ */
+export function decodeView<const abi extends Abi, name extends ViewName<abi>>(
+  call: ViewCall<abi, name>,
+  reply: unknown,
+): ContractFunctionReturnType<abi, "view" | "pure", name> {
+  const what = String(call.functionName)
+  if (typeof reply !== "string" || !/^0x([0-9a-fA-F]{2})*$/.test(reply)) {
+    throw new ReplyMalformedError({
+      what,
+      expected: "hexadecimal data",
+      found: JSON.stringify(reply)?.slice(0, 60) ?? "nothing",
+    })
+  }
+  const data = reply.toLowerCase() as Hex
+  const untyped = { abi: call.abi as Abi, functionName: call.functionName as string }
+  try {
+    const value = decodeFunctionResult({ ...untyped, data })
+    const again = encodeFunctionResult({ ...untyped, result: value })
+    if (again === data) return value as ContractFunctionReturnType<abi, "view" | "pure", name>
+  } catch (cause) {
+    throw new ReplyMalformedError({ what, expected: "the function's return type", found: data.slice(0, 74), cause })
+  }
+  throw new ReplyMalformedError({ what, expected: "canonical ABI encoding", found: data.slice(0, 74) })
+}
+
+/** The custom error in a node's refusal; undefined if it holds none of ours. */
+export function decodeRevert(error: unknown, functionName: string): ContractRevertedError | undefined {
+  const data = revertData(error)
+  if (data === undefined || data === "0x") return undefined
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: errorsAbi, data })
+    const values = args ?? []
+    return new ContractRevertedError({
+      functionName,
+      errorName,
+      args: values,
+      hint: revertHint(errorName),
+      cause: error,
+    })
+  } catch {
+    return new ContractRevertedError({
+      functionName,
+      errorName: "an error not of ours",
+      args: [data.slice(0, 74)],
+      cause: error,
+    })
+  }
+}
+
+/** Nodes put the bytes in `data`, or in `data.data` (EDR, older Hardhat), or in `data.result`. */
+function revertData(error: unknown): Hex | undefined {
+  for (let current: unknown = error, depth = 0; current !== undefined && current !== null && depth < 8; depth++) {
+    if (typeof current === "string") return /^0x([0-9a-fA-F]{2})*$/.test(current) ? (current as Hex) : undefined
+    if (typeof current !== "object") return undefined
+    const { data, result, cause } = current as { data?: unknown; result?: unknown; cause?: unknown }
+    current = data ?? (current instanceof RpcRejectedError ? undefined : (result ?? cause))
+  }
+  return undefined
+}

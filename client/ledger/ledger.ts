@@ -1,0 +1,138 @@
+import type { Hex } from "../crypto/hex.ts"
+import type { Deployment } from "./deployment.ts"
+
+/** How sure it is that a block stays. */
+export type Finality = "latest" | "safe" | "finalized"
+
+/** The block at which an answer was read. Times are Unix seconds. */
+export type Block = {
+  readonly number: number
+  readonly hash: Hex
+  readonly timestamp: number
+  readonly finality: Finality
+}
+
+/** Where an answer's trust comes from. */
+export type Evidence = {
+  /** `singleNode`: one node was believed. */
+  readonly kind: string
+  readonly detail: string
+}
+
+export type ManufacturerStatus = "active" | "suspended" | "left"
+
+/** A manufacturer as it stood at a block. */
+export type Manufacturer = {
+  readonly id: number
+  readonly name: string
+  readonly metadataURI: string
+  readonly controller: Hex
+  readonly pendingController: Hex | undefined
+  readonly proposedController: Hex | undefined
+  /** From when the proposed controller may be put in place; undefined without a proposal. */
+  readonly replacementAt: number | undefined
+  readonly status: ManufacturerStatus
+  readonly statusSince: number
+  /** When a suspension lapses; undefined if it does not. */
+  readonly suspendedUntil: number | undefined
+  readonly keyCount: number
+}
+
+export type KeyPurpose = "issuer" | "openIssuer" | "firmware"
+
+/** A manufacturer's public key at a block. */
+export type LedgerKey = {
+  readonly manufacturerId: number
+  readonly index: number
+  /** SHA-256 of the DER SubjectPublicKeyInfo. */
+  readonly keyId: Hex
+  readonly purpose: KeyPurpose
+  /** Whether the contract checked possession (P-256). Of other keys, `spki` was checked by this client. */
+  readonly proven: boolean
+  readonly registeredAt: number
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly revokedAt: number | undefined
+  readonly compromisedSince: number | undefined
+  /** DER SubjectPublicKeyInfo, checked against `keyId`. */
+  readonly spki: Uint8Array
+}
+
+export type Mark = "none" | "held" | "revoked"
+
+/** A registered batch at a block. */
+export type Batch = {
+  readonly manufacturerId: number
+  readonly series: number
+  readonly root: Hex
+  readonly size: number
+  readonly keyIndex: number
+  readonly registeredAt: number
+  readonly notAfter: number
+  readonly mark: Mark
+  /** Whether the issuer key itself authorised the batch. */
+  readonly byKey: boolean
+  readonly rawPublicKeys: boolean
+  readonly revokedCount: number
+  readonly changedAt: number
+  /** RFC 5280 CRLReason of `mark`. */
+  readonly reason: number
+}
+
+/** What the ledger holds about one subject (a credential hash or a device key id) at a block. */
+export type CredentialRecord = {
+  readonly manufacturerId: number
+  readonly subject: Hex
+  /** When the credential was registered by itself; undefined if it was not. */
+  readonly registeredAt: number | undefined
+  readonly notAfter: number | undefined
+  readonly keyIndex: number
+  readonly mark: Mark
+  readonly changedAt: number
+  readonly reason: number
+  readonly invalidityDate: number | undefined
+}
+
+/** When and why a status bit was set. */
+export type BitRevocation = { readonly revokedAt: number; readonly reason: number }
+
+/** The head of a manufacturer's log in one registry. */
+export type LogHead = { readonly head: Hex; readonly length: number }
+
+/** Which registry a log belongs to. */
+export type LoggedContract = "manufacturers" | "devices" | "firmware"
+
+/**
+ * Everything that a verdict needs, read at one block. Absence is `undefined`; an error means that no answer could be had.
+ */
+export interface LedgerView {
+  readonly block: Block
+  readonly evidence: Evidence
+  manufacturer(manufacturerId: number): Promise<Manufacturer | undefined>
+  key(manufacturerId: number, keyIndex: number): Promise<LedgerKey | undefined>
+  /**
+   * The keys that have this key id and that somebody proved possession of.
+   * @throws KeyOwnerAmbiguousError when two manufacturers did.
+   */
+  keyById(keyId: Hex): Promise<LedgerKey | undefined>
+  /** The keys that an authorityKeyIdentifier may mean: RFC 5280, 4.2.1.2, and RFC 7093. */
+  keysByIdentifier(identifier: Hex): Promise<readonly LedgerKey[]>
+  batch(manufacturerId: number, series: number): Promise<Batch | undefined>
+  /** 256 status bits: bit i of word w is the device at 256 w + i. */
+  word(manufacturerId: number, series: number, word: number): Promise<bigint>
+  /** `count` status words from `firstWord` on. */
+  words(manufacturerId: number, series: number, firstWord: number, count: number): Promise<readonly bigint[]>
+  /** When the bit of a place was set; undefined if the ledger's events do not tell. */
+  bitRevocation(manufacturerId: number, series: number, index: number): Promise<BitRevocation | undefined>
+  record(manufacturerId: number, subject: Hex): Promise<CredentialRecord>
+  logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead>
+}
+
+/** The seam between what reads the ledger and what draws conclusions. */
+export interface Ledger {
+  readonly deployment: Deployment
+  /** The newest block of this finality. */
+  at(finality: Finality): Promise<LedgerView>
+  /** The last block whose time is at or before `timestamp` (Unix seconds), provided that it is final. */
+  atTime(timestamp: number): Promise<LedgerView>
+}
