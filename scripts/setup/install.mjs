@@ -6,6 +6,8 @@ import { delimiter, dirname, join } from "node:path"
 import { isNewEnough, nodePath, nodeVersion, OLDEST_NODE, platform } from "./state.mjs"
 
 const QUIET = ["--loglevel=error", "--no-audit", "--no-fund"]
+/** For npm's standard output: 2 sends it to standard error, for standard output belongs to what the user asked for. */
+const SHOWN = 2
 
 /**
  * Fills node_modules afresh.
@@ -24,7 +26,7 @@ export function install({ root, workFolder, say }) {
   const node = pinned ?? process.execPath
   say(`installing the packages of package-lock.json with Node ${nodeVersion(node)} (npm ci) …`)
   // Options on the command line beat NODE_ENV=production and a user's own npm settings.
-  runNpm(["ci", "--ignore-scripts", "--include=dev", "--include=optional", ...QUIET], { root, node })
+  runNpm(["ci", "--ignore-scripts", "--include=dev", "--include=optional", ...QUIET], { root, node, output: SHOWN })
 
   const link = nodePath(root)
   rmSync(link, { force: true })
@@ -54,10 +56,8 @@ function fetchPinnedNode({ workFolder, say }) {
 
   say(`fetching Node ${binaries.version} …`)
   const spec = `${binary.name}@${binaries.version}`
-  runNpm(["pack", spec, "--pack-destination", workFolder, "--ignore-scripts", ...QUIET], {
-    root: workFolder,
-    node: process.execPath,
-  })
+  const args = ["pack", spec, "--pack-destination", workFolder, "--ignore-scripts", ...QUIET]
+  runNpm(args, { root: workFolder, node: process.execPath, output: "ignore" })
   const archive = readdirSync(workFolder).find((name) => name.endsWith(".tgz"))
   if (archive === undefined) throw new Error(`npm pack ${spec} left no archive.`)
 
@@ -83,15 +83,14 @@ export function checkIntegrity(bytes, integrity, name) {
 
 /**
  * @param {string[]} args
- * @param {{ root: string, node: string }} options `node` runs npm and all that npm starts
+ * @param {{ root: string, node: string, output: "ignore" | typeof SHOWN }} options `node` runs npm and all that npm starts
  */
-function runNpm(args, { root, node }) {
+function runNpm(args, { root, node, output }) {
   const npmScript = process.env["npm_execpath"]
   const isNpm = npmScript !== undefined && npmScript.endsWith("npm-cli.js")
   const [program, programArgs] = isNpm ? [node, [npmScript, ...args]] : ["npm", args]
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env["PATH"] ?? ""}` }
-  // Standard output stays free for what the user asked for, JSON for instance.
-  const result = spawnSync(program, programArgs, { cwd: root, env, stdio: ["ignore", 2, 2] })
+  const result = spawnSync(program, programArgs, { cwd: root, env, stdio: ["ignore", output, 2] })
   if (result.error !== undefined) throw new Error(`npm could not be started: ${result.error.message}`)
   if (result.status !== 0) {
     throw new Error(`npm ${args[0]} failed (${result.signal ?? `exit ${result.status}`}); its lines above say why.`)
