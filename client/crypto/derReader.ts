@@ -58,7 +58,8 @@ export class DerReader {
   /** The octets of a BIT STRING without unused bits. */
   bitString(what: string): Uint8Array {
     const { start, body, end } = this.read(DER.bitString, what)
-    if (body === end || this.bytes[body] !== 0) throw new DerValueError({ offset: start, reason: `${what} has unused bits` })
+    if (body === end || this.bytes[body] !== 0)
+      throw new DerValueError({ offset: start, reason: `${what} has unused bits` })
     return this.bytes.subarray(body + 1, end)
   }
 

@@ -13,7 +13,10 @@ const P384_ORDER_HEX =
 /** The number of points on P-256. SEC 2, 2.4.2. */
 export const P256_ORDER = BigInt(P256_ORDER_HEX)
 
-const ORDERS: Readonly<Record<CoordinateLength, Uint8Array>> = { 32: fromHex(P256_ORDER_HEX), 48: fromHex(P384_ORDER_HEX) }
+const ORDERS: Readonly<Record<CoordinateLength, Uint8Array>> = {
+  32: fromHex(P256_ORDER_HEX),
+  48: fromHex(P384_ORDER_HEX),
+}
 
 /**
  * An ECDSA signature in DER, SEQUENCE { r, s } of RFC 3279 2.2.3, as r || s. High s stays high.

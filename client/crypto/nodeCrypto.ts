@@ -11,12 +11,14 @@ type Host = { process?: { getBuiltinModule?: (name: string) => Partial<NodeCrypt
  * Asked of the process instead of imported, so that bundles for browsers need no stand-in. Runtimes that imitate
  * Node in part count as having none.
  */
-export const nodeCrypto: NodeCrypto | undefined = findNodeCrypto(globalThis as Host)
+export const nodeCrypto: NodeCrypto | undefined = findNodeCrypto(globalThis)
 
 /** Looks for the module in `host`; undefined unless all that is used is there. */
 export function findNodeCrypto(host: Host): NodeCrypto | undefined {
   const found = host.process?.getBuiltinModule?.("node:crypto")
   const complete =
-    typeof found?.hash === "function" && typeof found.verify === "function" && typeof found.createPublicKey === "function"
+    typeof found?.hash === "function" &&
+    typeof found.verify === "function" &&
+    typeof found.createPublicKey === "function"
   return complete ? (found as NodeCrypto) : undefined
 }

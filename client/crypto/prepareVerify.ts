@@ -32,7 +32,7 @@ export const HASH_OCTETS: Readonly<Record<HashAlgorithm, number>> = { sha256: 32
  */
 export function algorithmParts(algorithm: SignatureAlgorithm, key: PublicKey): AlgorithmParts {
   const parts = PARTS.get(algorithm)
-  if (parts === undefined) throw new AlgorithmUnsupportedError({ algorithm: String(algorithm), backend: "This library" })
+  if (parts === undefined) throw new AlgorithmUnsupportedError({ algorithm, backend: "This library" })
   if (parts.key !== key.algorithm) throw new AlgorithmKeyMismatchError({ algorithm, keyAlgorithm: key.algorithm })
   return parts
 }

@@ -62,8 +62,10 @@ export function parsePublicKey(spki: Uint8Array): PublicKey {
       return edwardsKey(keyBehind(spki, EC_PREFIXES.ed25519, 32))
     case "rsa":
       return rsaKey(spki)
-    case undefined:
-      throw new PublicKeyInvalidError({ reason: "its algorithm is none of P-256, P-384, RSA, Ed25519 in the usual encoding" })
+    default:
+      throw new PublicKeyInvalidError({
+        reason: "its algorithm is none of P-256, P-384, RSA, Ed25519 in the usual encoding",
+      })
   }
 }
 
@@ -74,7 +76,9 @@ export function encodePublicKey(algorithm: KeyAlgorithm, key: Uint8Array): Uint8
 
 function keyBehind(spki: Uint8Array, prefix: Uint8Array, length: number): Uint8Array {
   if (spki.length !== prefix.length + length || !holds(spki, prefix, 0)) {
-    throw new PublicKeyInvalidError({ reason: "it is not in the one encoding accepted (point uncompressed, right length)" })
+    throw new PublicKeyInvalidError({
+      reason: "it is not in the one encoding accepted (point uncompressed, right length)",
+    })
   }
   return spki.subarray(prefix.length)
 }

@@ -1,4 +1,12 @@
-import { DerInputError, DerLengthError, DerLimitError, DerTagError, DerTrailingBytesError, DerTruncatedError, DerValueError } from "../errors/x509.ts"
+import {
+  DerInputError,
+  DerLengthError,
+  DerLimitError,
+  DerTagError,
+  DerTrailingBytesError,
+  DerTruncatedError,
+  DerValueError,
+} from "../errors/x509.ts"
 
 /** What an input may be at most. Honest certificates stay below a tenth of it. */
 export const DER_LIMITS = { octets: 65_536, depth: 16, elements: 4_096, oidOctets: 128 } as const
@@ -126,7 +134,10 @@ function checkPrimitive(bytes: Uint8Array, tag: number, start: number, body: num
     case DER.integer:
     case DER.enumerated:
       if (length === 0) refuse(start, "An INTEGER has no content")
-      if (length > 1 && (first === 0x00 ? (bytes[body + 1] as number) < 0x80 : first === 0xff && (bytes[body + 1] as number) >= 0x80)) {
+      if (
+        length > 1 &&
+        (first === 0x00 ? (bytes[body + 1] as number) < 0x80 : first === 0xff && (bytes[body + 1] as number) >= 0x80)
+      ) {
         refuse(start, "An INTEGER is padded")
       }
       return
@@ -152,13 +163,15 @@ function checkBitString(bytes: Uint8Array, start: number, body: number, end: num
   const unused = bytes[body] as number
   if (body === end) refuse(start, "A BIT STRING has no content")
   if (unused > 7 || (unused > 0 && end === body + 1)) refuse(start, "A BIT STRING has a wrong count of unused bits")
-  if (((bytes[end - 1] as number) & ((1 << unused) - 1)) !== 0 && unused > 0) refuse(start, "A BIT STRING has unused bits set")
+  if (((bytes[end - 1] as number) & ((1 << unused) - 1)) !== 0 && unused > 0)
+    refuse(start, "A BIT STRING has unused bits set")
 }
 
 // X.690, 8.19.2: each arc in as few octets as possible; the last octet ends an arc.
 function checkOid(bytes: Uint8Array, start: number, body: number, end: number): void {
   if (body === end) refuse(start, "An OBJECT IDENTIFIER has no content")
-  if (end - body > DER_LIMITS.oidOctets) refuse(start, `An OBJECT IDENTIFIER is longer than ${DER_LIMITS.oidOctets} octets`)
+  if (end - body > DER_LIMITS.oidOctets)
+    refuse(start, `An OBJECT IDENTIFIER is longer than ${DER_LIMITS.oidOctets} octets`)
   let arcStarts = true
   for (let i = body; i < end; i++) {
     const octet = bytes[i] as number

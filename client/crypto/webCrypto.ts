@@ -9,22 +9,26 @@ import type { CryptoBackend, HashAlgorithm, VerifyParameters } from "./types.ts"
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = { sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" }
 
 /** The back end on WebCrypto, in browsers and elsewhere; undefined where there is none (pages without https). */
-export const webCrypto: CryptoBackend | undefined = makeWebCrypto(subtleOf(globalThis))
+export const webCrypto: CryptoBackend | undefined = webCryptoOf(globalThis)
 
 /** WebCrypto of `host`, or undefined. */
 export function subtleOf(host: { crypto?: { subtle?: SubtleCrypto } }): SubtleCrypto | undefined {
   return host.crypto?.subtle
 }
 
+function webCryptoOf(host: Parameters<typeof subtleOf>[0]): CryptoBackend | undefined {
+  const subtle = subtleOf(host)
+  return subtle === undefined ? undefined : makeWebCrypto(subtle)
+}
+
 /** A back end on the given WebCrypto. */
-export function makeWebCrypto(subtle: SubtleCrypto | undefined): CryptoBackend | undefined {
-  if (subtle === undefined) return undefined
+export function makeWebCrypto(subtle: SubtleCrypto): CryptoBackend {
   const keys = new KeyCache<PublicKey>()
   const imported = new Map<string, KeyCache<Promise<CryptoKey>>>()
 
   async function importKey(algorithm: string, parts: AlgorithmParts, spki: Uint8Array): Promise<CryptoKey> {
     try {
-      return await subtle!.importKey("spki", bufferOf(spki), importAlgorithm(parts), false, ["verify"])
+      return await subtle.importKey("spki", bufferOf(spki), importAlgorithm(parts), false, ["verify"])
     } catch (cause) {
       // Browsers that do not know Ed25519 yet say NotSupportedError.
       if ((cause as { name?: unknown }).name === "NotSupportedError") {
@@ -52,13 +56,17 @@ export function makeWebCrypto(subtle: SubtleCrypto | undefined): CryptoBackend |
     const raw = wellFormedSignature(signature, key)
     if (raw === undefined) return false
     const ready = await cryptoKey(algorithm, parts, spki)
-    return subtle!.verify(verifyAlgorithm(parts), ready, bufferOf(raw), bufferOf(message))
+    return subtle.verify(verifyAlgorithm(parts), ready, bufferOf(raw), bufferOf(message))
   }
 
   return { name: "web", verify }
 }
 
-function importAlgorithm({ key, padding, hash }: AlgorithmParts): AlgorithmIdentifier | EcKeyImportParams | RsaHashedImportParams {
+function importAlgorithm({
+  key,
+  padding,
+  hash,
+}: AlgorithmParts): AlgorithmIdentifier | EcKeyImportParams | RsaHashedImportParams {
   if (key === "ed25519" || hash === undefined) return { name: "Ed25519" }
   if (key === "rsa") return { name: padding === "pss" ? "RSA-PSS" : "RSASSA-PKCS1-v1_5", hash: HASH_NAMES[hash] }
   return { name: "ECDSA", namedCurve: key === "p256" ? "P-256" : "P-384" }

@@ -4,10 +4,7 @@ import type { HashAlgorithm, KeyAlgorithm, SignatureAlgorithm } from "../crypto/
 
 /** What a certificate's AlgorithmIdentifier says. For ECDSA that is the hash alone; the curve is the signer's key's. */
 export type CertificateSignatureAlgorithm =
-  | `ecdsa-${HashAlgorithm}`
-  | `rsa-pkcs1-${HashAlgorithm}`
-  | `rsa-pss-${HashAlgorithm}`
-  | "ed25519"
+  `ecdsa-${HashAlgorithm}` | `rsa-pkcs1-${HashAlgorithm}` | `rsa-pss-${HashAlgorithm}` | "ed25519"
 
 type Identifier = { algorithm: CertificateSignatureAlgorithm; der: Uint8Array }
 

@@ -65,7 +65,8 @@ export function readExtendedKeyUsage(value: Uint8Array): string[] {
   const list = only(value, DER.sequence, "ExtKeyUsageSyntax")
   const purposes: string[] = []
   while (list.nextTag !== -1) purposes.push(oidText(list.content(list.read(DER.oid, "KeyPurposeId"))))
-  if (purposes.length === 0) throw new CertificateMalformedError({ field: "extendedKeyUsage", reason: "is an empty list" })
+  if (purposes.length === 0)
+    throw new CertificateMalformedError({ field: "extendedKeyUsage", reason: "is an empty list" })
   return purposes
 }
 

@@ -31,7 +31,8 @@ export function readTime(tag: number, content: Uint8Array, field: string): numbe
 
 function digit(content: Uint8Array, index: number, field: string): number {
   const value = (content[index] as number) - 0x30
-  if (value < 0 || value > 9) throw new CertificateMalformedError({ field, reason: "is not a time in UTC to the second" })
+  if (value < 0 || value > 9)
+    throw new CertificateMalformedError({ field, reason: "is not a time in UTC to the second" })
   return value
 }
 

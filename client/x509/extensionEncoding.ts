@@ -1,0 +1,110 @@
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema"
+import {
+  AccessDescription,
+  AuthorityInfoAccessSyntax,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  CRLDistributionPoints,
+  DistributionPoint,
+  DistributionPointName,
+  ExtendedKeyUsage,
+  Extension,
+  Extensions,
+  GeneralName,
+  id_ad_caIssuers,
+  id_ad_ocsp,
+  KeyIdentifier,
+  KeyUsage as KeyUsageBits,
+  KeyUsageFlags,
+  SubjectKeyIdentifier,
+} from "@peculiar/asn1-x509"
+import { CertificateFieldError } from "../errors/x509.ts"
+import type { CertificateExtension, KeyUsage } from "./extensions.ts"
+import { OID } from "./oids.ts"
+
+/** BasicConstraints, critical. RFC 5280, 4.2.1.9. */
+export function basicConstraints({ ca, pathLength }: { ca: boolean; pathLength?: number }): CertificateExtension {
+  const value = new BasicConstraints(pathLength === undefined ? { cA: ca } : { cA: ca, pathLenConstraint: pathLength })
+  return { oid: OID.basicConstraints, critical: true, value: encoded(value) }
+}
+
+/** KeyUsage, critical. RFC 5280, 4.2.1.3. */
+export function keyUsage(usages: readonly KeyUsage[]): CertificateExtension {
+  const flags = usages.reduce((sum, usage) => sum | KeyUsageFlags[usage], 0)
+  return { oid: OID.keyUsage, critical: true, value: encoded(new KeyUsageBits(flags)) }
+}
+
+/** ExtendedKeyUsage from dotted OIDs. RFC 5280, 4.2.1.12. */
+export function extendedKeyUsage(purposes: readonly string[]): CertificateExtension {
+  return { oid: OID.extendedKeyUsage, critical: false, value: encoded(new ExtendedKeyUsage([...purposes])) }
+}
+
+/** SubjectKeyIdentifier. RFC 5280, 4.2.1.2. */
+export function subjectKeyIdentifier(identifier: Uint8Array): CertificateExtension {
+  return { oid: OID.subjectKeyIdentifier, critical: false, value: encoded(new SubjectKeyIdentifier(fresh(identifier))) }
+}
+
+/** AuthorityKeyIdentifier with the key identifier alone. RFC 5280, 4.2.1.1. */
+export function authorityKeyIdentifier(identifier: Uint8Array): CertificateExtension {
+  const value = new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(fresh(identifier)) })
+  return { oid: OID.authorityKeyIdentifier, critical: false, value: encoded(value) }
+}
+
+/** Where to ask for the status, and where the issuer's certificate is. RFC 5280, 4.2.2.1. */
+export function authorityInfoAccess({ ocsp, issuers }: { ocsp?: string; issuers?: string }): CertificateExtension {
+  const descriptions: AccessDescription[] = []
+  if (ocsp !== undefined) descriptions.push(access(id_ad_ocsp, uri("aiaOcsp", ocsp)))
+  if (issuers !== undefined) descriptions.push(access(id_ad_caIssuers, uri("aiaIssuers", issuers)))
+  const value = encoded(new AuthorityInfoAccessSyntax(descriptions))
+  return { oid: OID.authorityInfoAccess, critical: false, value }
+}
+
+/** Where the CRL is. RFC 5280, 4.2.1.13. */
+export function crlDistributionPoint(url: string): CertificateExtension {
+  const distributionPoint = new DistributionPointName({ fullName: [uri("crlUrl", url)] })
+  const value = encoded(new CRLDistributionPoints([new DistributionPoint({ distributionPoint })]))
+  return { oid: OID.crlDistributionPoints, critical: false, value }
+}
+
+/**
+ * Extensions as a whole, in the given order.
+ *
+ * @throws {@link CertificateFieldError} when one stands twice or its OID is none.
+ */
+export function encodeExtensions(extensions: readonly CertificateExtension[]): Uint8Array {
+  const seen = new Set<string>()
+  for (const { oid } of extensions) {
+    if (!/^[0-2](\.(0|[1-9]\d*))+$/.test(oid))
+      throw new CertificateFieldError({ field: "extension", value: oid, allowed: "a dotted OID" })
+    if (seen.has(oid)) throw new CertificateFieldError({ field: "extension", value: oid, allowed: "each OID once" })
+    seen.add(oid)
+  }
+  const list = extensions.map(({ oid, critical, value }) => {
+    return new Extension({ extnID: oid, critical, extnValue: new OctetString(fresh(value)) })
+  })
+  return encoded(new Extensions(list))
+}
+
+function access(accessMethod: string, accessLocation: GeneralName): AccessDescription {
+  return new AccessDescription({ accessMethod, accessLocation })
+}
+
+// RFC 5280, 4.2.1.6: an IA5String that is an absolute URI. Schemes other than http(s) have no reader here.
+function uri(field: string, url: string): GeneralName {
+  if (!/^https?:\/\/[!-~]{1,2000}$/.test(url)) {
+    throw new CertificateFieldError({
+      field,
+      value: JSON.stringify(url) ?? "undefined",
+      allowed: "an http(s) URL in ASCII",
+    })
+  }
+  return new GeneralName({ uniformResourceIdentifier: url })
+}
+
+function encoded(value: object): Uint8Array {
+  return new Uint8Array(AsnConvert.serialize(value))
+}
+
+function fresh(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer
+}
