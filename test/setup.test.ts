@@ -17,32 +17,40 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+function problems(): string[] {
+  const { packages, node } = findProblems(folder)
+  return [...packages, ...node]
+}
+
 describe("findProblems", () => {
   const PACKAGES = { "": {}, "node_modules/a": { version: "1.0.0", integrity: "sha512-a" } }
 
   it("finds none in a fitting installation, and then asks nothing but its stamp", () => {
     layOut({ locked: PACKAGES, installed: PACKAGES })
-    expect(findProblems(folder)).toEqual([])
+    expect(problems()).toEqual([])
 
     rmSync(join(folder, "node_modules/.package-lock.json"))
-    expect(findProblems(folder)).toEqual([])
+    expect(problems()).toEqual([])
   })
 
   it("accepts that an optional package of another platform is absent", () => {
     const locked = { ...PACKAGES, "node_modules/b": { version: "1.0.0", optional: true } }
     layOut({ locked, installed: PACKAGES })
-    expect(findProblems(folder)).toEqual([])
+    expect(problems()).toEqual([])
   })
 
   it("sees that nothing is installed", () => {
     write("package-lock.json", lockOf(PACKAGES))
-    expect(findProblems(folder)).toEqual(["node_modules is missing"])
+    expect(findProblems(folder)).toEqual({
+      packages: ["node_modules is missing"],
+      node: ["node_modules/.bin/node is missing"],
+    })
   })
 
   it("sees an installation that was cut short", () => {
     layOut({ locked: PACKAGES, installed: PACKAGES })
     rmSync(join(folder, "node_modules/.package-lock.json"))
-    expect(findProblems(folder)).toEqual(["node_modules was not finished"])
+    expect(problems()).toEqual(["node_modules was not finished"])
   })
 
   it.each([
@@ -52,30 +60,30 @@ describe("findProblems", () => {
     ["a package too many", { ...PACKAGES, "node_modules/b": { version: "1.0.0" } }],
   ])("sees %s", (_what, installed) => {
     layOut({ locked: PACKAGES, installed })
-    expect(findProblems(folder)).toEqual([expect.stringContaining("stale")])
+    expect(problems()).toEqual([expect.stringContaining("stale")])
   })
 
   it("sees that package-lock.json changed after the last installation", () => {
     layOut({ locked: PACKAGES, installed: PACKAGES })
     writeStamp(folder)
     write("package-lock.json", lockOf({ ...PACKAGES, "node_modules/b": { version: "1.0.0" } }))
-    expect(findProblems(folder)).toEqual(["node_modules is stale: node_modules/b is missing, wanted 1.0.0"])
+    expect(problems()).toEqual(["node_modules is stale: node_modules/b is missing, wanted 1.0.0"])
   })
 
   it("sees a missing Node, one that is too old and one that does not run", () => {
     layOut({ locked: PACKAGES, installed: PACKAGES })
     writeNode("v20.20.2")
-    expect(findProblems(folder)).toEqual([expect.stringContaining("v20.20.2")])
+    expect(problems()).toEqual([expect.stringContaining("v20.20.2")])
     write("node_modules/.bin/node", "not a program")
-    expect(findProblems(folder)).toEqual([expect.stringContaining("none")])
+    expect(problems()).toEqual([expect.stringContaining("none")])
     rmSync(join(folder, "node_modules/.bin/node"))
-    expect(findProblems(folder)).toEqual(["node_modules/.bin/node is missing"])
+    expect(problems()).toEqual(["node_modules/.bin/node is missing"])
   })
 
   it("sees that npm left the native network out", () => {
     layOut({ locked: PACKAGES, installed: PACKAGES })
     rmSync(join(folder, `node_modules/@nomicfoundation/edr-${platform()}-gnu/edr.node`))
-    expect(findProblems(folder)).toEqual([expect.stringContaining("EDR")])
+    expect(problems()).toEqual([expect.stringContaining("EDR")])
   })
 
   function layOut({ locked, installed }: { locked: object; installed: object }): void {

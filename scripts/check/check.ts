@@ -37,5 +37,7 @@ process.exitCode = failed.length === 0 ? 0 : 1
 function runOxlint(): boolean {
   const folders = ["client", "gateway", "scripts", "explorer", "bench", "test", "hardhat.config.ts", "vitest.config.ts"]
   const present = folders.filter((path) => existsSync(join(ROOT, path)))
-  return runNode("node_modules/oxlint/bin/oxlint", present) === 0
+  // Its pictures are coloured even where there is no terminal.
+  const format = process.stdout.isTTY ? "default" : "unix"
+  return runNode("node_modules/oxlint/bin/oxlint", ["-f", format, ...present]) === 0
 }

@@ -10,12 +10,12 @@ const QUIET = ["--loglevel=error", "--no-audit", "--no-fund"]
 const SHOWN = 2
 
 /**
- * Fills node_modules afresh.
+ * Provides the Node that the project runs with and, when `packages` says so, fills node_modules afresh.
  *
- * @param {{ root: string, workFolder: string, say: (line: string) => void }} options
+ * @param {{ root: string, workFolder: string, packages: boolean, say: (line: string) => void }} options
  *   `workFolder` is empty, on the file system of `root`, and removed by the caller.
  */
-export function install({ root, workFolder, say }) {
+export function install({ root, workFolder, packages, say }) {
   const pinned = fetchPinnedNode({ workFolder, say })
   if (pinned === undefined && !isNewEnough(process.version)) {
     throw new Error(
@@ -23,11 +23,23 @@ export function install({ root, workFolder, say }) {
     )
   }
 
-  const node = pinned ?? process.execPath
-  say(`installing the packages of package-lock.json with Node ${nodeVersion(node)} (npm ci) …`)
-  // Options on the command line beat NODE_ENV=production and a user's own npm settings.
-  runNpm(["ci", "--ignore-scripts", "--include=dev", "--include=optional", ...QUIET], { root, node, output: SHOWN })
+  if (packages) {
+    const node = pinned ?? process.execPath
+    say(`installing the packages of package-lock.json with Node ${nodeVersion(node)} (npm ci) …`)
+    // Options on the command line beat NODE_ENV=production and a user's own npm settings.
+    const args = ["ci", "--ignore-scripts", "--include=dev", "--include=optional", ...QUIET]
+    runNpm(args, { root, node, output: SHOWN })
+  }
+  placeNode(root, pinned)
+}
 
+/**
+ * Makes node_modules/.bin/node the pinned Node, or the running one where none is pinned.
+ *
+ * @param {string} root
+ * @param {string | undefined} pinned is moved away
+ */
+function placeNode(root, pinned) {
   const link = nodePath(root)
   rmSync(link, { force: true })
   mkdirSync(dirname(link), { recursive: true })

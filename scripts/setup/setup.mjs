@@ -32,20 +32,25 @@ function main() {
 }
 
 function isReady() {
-  return findProblems(root).length === 0 && (!wantContracts || contractsAreBuilt(root))
+  return listProblems().length === 0 && (!wantContracts || contractsAreBuilt(root))
+}
+
+function listProblems() {
+  const { packages, node } = findProblems(root)
+  return [...packages, ...node]
 }
 
 function installPackages() {
-  const problems = findProblems(root)
-  if (problems.length === 0) return
+  const { packages, node } = findProblems(root)
+  for (const problem of [...packages, ...node]) say(problem)
+  if (packages.length + node.length === 0) return
 
-  for (const problem of problems) say(problem)
   const start = Date.now()
-  install({ root, workFolder: work, say })
-  const left = findProblems(root)
+  install({ root, workFolder: work, packages: packages.length > 0, say })
+  const left = listProblems()
   if (left.length > 0) throw new Error(`the installation did not take: ${left.join("; ")}`)
   writeStamp(root)
-  say(`packages installed in ${seconds(start)} s`)
+  say(`installed in ${seconds(start)} s`)
 }
 
 function buildContracts() {

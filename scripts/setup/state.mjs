@@ -25,30 +25,46 @@ export function isNewEnough(version, oldest = OLDEST_NODE) {
 }
 
 /**
- * Why `root` needs an installation, one sentence each; empty when it needs none.
+ * Why `root` needs an installation, one sentence each; both empty when it needs none.
  *
  * @param {string} root the folder of package.json
- * @returns {string[]}
+ * @returns {{ packages: string[], node: string[] }}
  */
 export function findProblems(root) {
+  const stampFits = fitsStamp(root)
+  const packages = findPackageProblems(root, stampFits)
+  const node = findNodeProblems(root, stampFits)
+  if (packages.length === 0 && node.length === 0 && !stampFits) writeStamp(root)
+  return { packages, node }
+}
+
+/**
+ * @param {string} root
+ * @param {boolean} stampFits
+ */
+function findPackageProblems(root, stampFits) {
   const modules = join(root, "node_modules")
   if (!existsSync(modules)) return ["node_modules is missing"]
+  const stale = stampFits ? [] : compareLocks(root)
+  return hasNativeEdr(modules) ? stale : [...stale, "the native part of Hardhat's network (EDR) is missing"]
+}
 
-  const problems = []
-  const lockHash = hashLock(root)
+/**
+ * @param {string} root
+ * @param {boolean} stampFits
+ */
+function findNodeProblems(root, stampFits) {
+  const node = nodePath(root)
+  if (!existsSync(node)) return ["node_modules/.bin/node is missing"]
+  if (stampFits) return []
+  const version = nodeVersion(node)
+  return isNewEnough(version) ? [] : [`node_modules/.bin/node is ${version}, older than ${OLDEST_NODE}`]
+}
+
+/** @param {string} root */
+function fitsStamp(root) {
   const stamp = readStamp(root)
-  const stampFits = stamp?.lock === lockHash && stamp.platform === platform()
-  if (!stampFits) problems.push(...compareLocks(root))
-
-  if (!existsSync(nodePath(root))) problems.push("node_modules/.bin/node is missing")
-  else if (!stampFits) {
-    const version = nodeVersion(nodePath(root))
-    if (!isNewEnough(version)) problems.push(`node_modules/.bin/node is ${version}, older than ${OLDEST_NODE}`)
-  }
-  if (!hasNativeEdr(modules)) problems.push("the native part of Hardhat's network (EDR) is missing")
-
-  if (problems.length === 0 && !stampFits) writeStamp(root)
-  return problems
+  return stamp !== undefined && stamp.lock === hashLock(root) && stamp.platform === platform()
 }
 
 /**
