@@ -42,7 +42,7 @@ export function decodeCbor(bytes: Uint8Array, options: StrictCborOptions = {}): 
       rejectDuplicateKeys: true,
       preferMap: true,
       ignoreGlobalTags: true,
-      maxDepth: MAX_CBOR_DEPTH + 1,
+      maxDepth: 2 * (MAX_CBOR_DEPTH + 1), // it counts an array twice
     })
   } catch (cause) {
     // The check above and the decoder disagree: refuse.

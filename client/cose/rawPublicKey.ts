@@ -1,5 +1,6 @@
 import { toHex, equalBytes } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { parsePublicKey } from "../crypto/publicKey.ts"
 import { keyIdOf } from "../crypto/keyId.ts"
 import { sha256 } from "../crypto/sha256.ts"
 import type { KeySigner } from "../crypto/signer.ts"
@@ -51,35 +52,22 @@ const KEY_NOT_BEFORE = 2
 const KEY_NOT_AFTER = 3
 const KEY_DEVICE_ID = 4
 
-/** The SubjectPublicKeyInfo of each kind of key up to the key itself, in its one DER form, and its whole length. */
-const SPKI_FORMS: readonly { algorithm: KeyAlgorithm; prefix: Hex; length: number }[] = [
-  { algorithm: "p256", prefix: "0x3059301306072a8648ce3d020106082a8648ce3d03010703420004", length: 91 }, // RFC 5480
-  { algorithm: "p384", prefix: "0x3076301006072a8648ce3d020106052b8104002203620004", length: 120 }, // RFC 5480
-  { algorithm: "ed25519", prefix: "0x302a300506032b6570032100", length: 44 }, // RFC 8410
-]
-
 /**
  * The payload that the credential hash covers: `{1: spki, 2: notBefore, 3: notAfter, 4: deviceId}`.
  * docs/formats.md, "Raw public key credential".
  *
- * @throws {@link RawPublicKeyFieldError}
+ * @throws {@link RawPublicKeyFieldError} {@link PublicKeyInvalidError}
  */
 export function encodeRawPublicKeyPayload(fields: RawPublicKeyFields): Uint8Array {
   assertFields(fields)
-  return encodeCbor(
-    new Map<CborValue, CborValue>([
-      [KEY_SPKI, fields.spki],
-      [KEY_NOT_BEFORE, fields.notBefore],
-      [KEY_NOT_AFTER, fields.notAfter],
-      [KEY_DEVICE_ID, fields.deviceId],
-    ]),
-  )
+  return encodeFields(fields)
 }
 
 /**
  * A raw public key credential, signed by the device's own key.
  *
- * @throws {@link RawPublicKeyFieldError}, also when `signer` holds another key than `spki`
+ * @throws {@link RawPublicKeyFieldError}, also when `signer` holds another key than `spki`.
+ *   {@link PublicKeyInvalidError}
  */
 export async function encodeRawPublicKey(
   parameters: RawPublicKeyFields & {
@@ -102,7 +90,7 @@ export async function encodeRawPublicKey(
 /**
  * Reads a raw public key credential in its one encoding. The signature is not checked.
  *
- * @throws {@link RawPublicKeyMalformedError} {@link RawPublicKeyFieldError}
+ * @throws {@link RawPublicKeyMalformedError} {@link RawPublicKeyFieldError} {@link PublicKeyInvalidError}
  */
 export function decodeRawPublicKey(bytes: Uint8Array): RawPublicKey {
   const { sign1, payload, map } = decodeParts(bytes)
@@ -113,7 +101,7 @@ export function decodeRawPublicKey(bytes: Uint8Array): RawPublicKey {
     deviceId: bytesOf(map.get(KEY_DEVICE_ID), "4 (device id)"),
   }
   const keyAlgorithm = assertFields(fields)
-  if (!equalBytes(encodeRawPublicKeyPayload(fields), payload)) {
+  if (!equalBytes(encodeFields(fields), payload)) {
     throw new RawPublicKeyMalformedError("the payload is not the one encoding of its fields.")
   }
   assertMessage(sign1, keyAlgorithm)
@@ -144,6 +132,17 @@ export async function verifyRawPublicKey(bytes: Uint8Array, crypto: CryptoBacken
   return credential
 }
 
+function encodeFields({ spki, notBefore, notAfter, deviceId }: RawPublicKeyFields): Uint8Array {
+  return encodeCbor(
+    new Map<CborValue, CborValue>([
+      [KEY_SPKI, spki],
+      [KEY_NOT_BEFORE, notBefore],
+      [KEY_NOT_AFTER, notAfter],
+      [KEY_DEVICE_ID, deviceId],
+    ]),
+  )
+}
+
 function decodeParts(bytes: Uint8Array): { sign1: Sign1; payload: Uint8Array; map: ReadonlyMap<CborValue, CborValue> } {
   try {
     const sign1 = decodeSign1(bytes, { maxBytes: MAX_BYTES })
@@ -163,8 +162,7 @@ function decodeParts(bytes: Uint8Array): { sign1: Sign1; payload: Uint8Array; ma
 /** The header is {1: the key's algorithm}, protected, and nothing else. */
 function assertMessage({ protectedBytes, unprotectedHeaders, signature }: Sign1, keyAlgorithm: KeyAlgorithm): void {
   const algorithm = signingAlgorithmOf(keyAlgorithm)
-  const expected = encodeCbor(new Map([[1, algorithm?.id]]))
-  if (algorithm === undefined || !equalBytes(protectedBytes, expected)) {
+  if (algorithm === undefined || !equalBytes(protectedBytes, encodeCbor(new Map([[1, algorithm.id]])))) {
     throw new RawPublicKeyMalformedError("the protected header is not exactly the key's algorithm.")
   }
   if (unprotectedHeaders.size > 0) throw new RawPublicKeyMalformedError("there are unprotected headers.")
@@ -173,12 +171,9 @@ function assertMessage({ protectedBytes, unprotectedHeaders, signature }: Sign1,
 }
 
 function assertFields({ spki, notBefore, notAfter, deviceId }: RawPublicKeyFields): KeyAlgorithm {
-  const form = SPKI_FORMS.find(({ prefix, length }) => {
-    return spki.length === length && toHex(spki.subarray(0, prefix.length / 2 - 1)) === prefix
-  })
-  if (form === undefined) {
-    const allowed = "P-256 (91 bytes), P-384 (120) or Ed25519 (44), uncompressed, in DER"
-    throw new RawPublicKeyFieldError({ field: "spki", value: `${spki.length} bytes`, allowed })
+  const { algorithm } = parsePublicKey(spki)
+  if (algorithm === "rsa") {
+    throw new RawPublicKeyFieldError({ field: "spki", value: "an RSA key", allowed: "P-256, P-384 or Ed25519" })
   }
   assertTime(notBefore, 0, "notBefore")
   assertTime(notAfter, notBefore, "notAfter")
@@ -186,7 +181,7 @@ function assertFields({ spki, notBefore, notAfter, deviceId }: RawPublicKeyField
     const allowed = `${MIN_DEVICE_ID} to ${MAX_DEVICE_ID} bytes`
     throw new RawPublicKeyFieldError({ field: "deviceId", value: `${deviceId.length} bytes`, allowed })
   }
-  return form.algorithm
+  return algorithm
 }
 
 function assertTime(seconds: number, min: number, field: string): void {

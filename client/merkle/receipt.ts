@@ -34,7 +34,7 @@ const VDS_RFC9162_SHA256 = 1
 const VDP_INCLUSION = -1
 
 /**
- * A receipt in its one encoding: docs/formats.md, "Receipt". At most 765 bytes for a batch of a million.
+ * A receipt in its one encoding: docs/formats.md, "Receipt". At most 752 bytes for a batch of a million.
  *
  * @throws {@link PlaceFieldError} {@link TreeSizeError} {@link IndexOutOfRangeError} {@link ProofLengthError}
  *   {@link HashLengthError}
