@@ -81,23 +81,21 @@ export class DerReader {
 
 /** An OBJECT IDENTIFIER's content octets (checked before) in dotted form. X.690, 8.19. */
 export function oidText(content: Uint8Array): string {
-  const arcs: string[] = []
-  let arc = 0n
-  let small = 0
+  let text = ""
+  let arc: number | bigint = 0
   for (const octet of content) {
     // Arcs of four octets and less, nearly all, stay clear of BigInt.
-    if (small < 0x20_0000 && arc === 0n) small = small * 128 + (octet & 0x7f)
-    else {
-      arc = (arc === 0n ? BigInt(small) : arc) * 128n + BigInt(octet & 0x7f)
-    }
+    if (typeof arc === "number" && arc < 0x20_0000) arc = arc * 128 + (octet & 0x7f)
+    else arc = BigInt(arc) * 128n + BigInt(octet & 0x7f)
     if (octet >= 0x80) continue
-    const value = arc === 0n ? BigInt(small) : arc
-    if (arcs.length === 0) {
-      const root = value < 80n ? value / 40n : 2n
-      arcs.push(String(root), String(value - root * 40n))
-    } else arcs.push(arc === 0n ? String(small) : String(arc))
-    arc = 0n
-    small = 0
+    text += text === "" ? firstTwoArcs(arc) : `.${arc}`
+    arc = 0
   }
-  return arcs.join(".")
+  return text
+}
+
+// The first number is 40 times the first arc, 0 to 2, plus the second.
+function firstTwoArcs(number: number | bigint): string {
+  if (typeof number === "bigint") return `2.${number - 80n}`
+  return number < 80 ? `${Math.floor(number / 40)}.${number % 40}` : `2.${number - 80}`
 }

@@ -62,6 +62,7 @@ export function parsePublicKey(spki: Uint8Array): PublicKey {
       return edwardsKey(keyBehind(spki, EC_PREFIXES.ed25519, 32))
     case "rsa":
       return rsaKey(spki)
+    case undefined:
     default:
       throw new PublicKeyInvalidError({
         reason: "its algorithm is none of P-256, P-384, RSA, Ed25519 in the usual encoding",
