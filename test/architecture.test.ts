@@ -53,6 +53,7 @@ const PLANTED: [what: string, from: string, specifier: string][] = [
   ["up, from the errors", "client/errors/planted.ts", "../crypto/planted.ts"],
   ["into client/node from the library", "client/status/planted.ts", "../node/planted.ts"],
   ["Node's modules outside client/node", "client/merkle/planted.ts", "node:fs"],
+  ["Node's modules in the crypto folder, for more than types", "client/crypto/planted.ts", "node:crypto"],
   ["Node's modules without their prefix", "client/ledger/planted.ts", "fs"],
   ["a wrapped package outside its folder", "client/ledger/planted.ts", "cbor2"],
   ["a package in a folder that takes none", "client/merkle/planted.ts", "viem"],
@@ -73,6 +74,17 @@ describe("the reader of imports", () => {
   it("does not take text for code", () => {
     const text = `// import "./a.ts"\n/* import "./b.ts" */\nconst c = 'import "./c.ts"'\nconst d = { from: "./d.ts" }`
     expect(readImports(text)).toEqual([])
+  })
+
+  it("knows which imports are certainly gone at run time", () => {
+    const judge = (source: string): boolean | undefined => readImports(source)[0]?.typeOnly
+    expect(judge(`import type { A } from "x"`)).toBe(true)
+    expect(judge(`import type * as a from "x"`)).toBe(true)
+    expect(judge(`export type { A } from "x"`)).toBe(true)
+    expect(judge(`type A = typeof import("x")`)).toBe(true)
+    expect(judge(`import { type A, b } from "x"`)).toBe(false)
+    expect(judge(`import type from "x"`)).toBe(false)
+    expect(judge(`const a = import("x")`)).toBe(false)
   })
 
   it("refuses a computed import in the client", () => {

@@ -5,7 +5,7 @@ import { readImports } from "./readImports.ts"
 /** A project in memory: the text of each file by its path from the root, with forward slashes. */
 export type Files = ReadonlyMap<string, string>
 
-type Arrow = { from: string; line: number; specifier: string; to: string | undefined }
+type Arrow = { from: string; line: number; specifier: string; to: string | undefined; typeOnly: boolean }
 
 const CORE = ["errors", "crypto", "x509", "cose", "merkle"]
 const LEDGER = [...CORE, "abi", "ledger"]
@@ -46,17 +46,17 @@ const TOP_FOLDERS: Record<string, readonly string[]> = {
 
 /** Where in client/ a package may be imported: replacing it is then one folder's work. Others are free from `ledger` up. */
 const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
-  ["@noble/", ["crypto"]],
+  ["@noble/curves", ["crypto"]],
+  // Bytes in, bytes out: key identifiers need SHA-1, and a tree of a million hashes without detours.
+  ["@noble/hashes", ["crypto", "x509", "merkle"]],
   ["@peculiar/", ["x509"]],
   ["cbor2", ["cose"]],
   ["ethers", ["ethers"]],
   ["csv-parse", ["batch", "node"]],
 ]
 
-/** Imports of Node's own modules in client/ outside client/node/, with what makes them harmless elsewhere. */
-const NODE_EXCEPTIONS: Record<string, string> = {
-  "client/crypto/nodeCrypto.ts": "only the type of what process.getBuiltinModule returns, where there is one",
-}
+/** Where in client/, besides client/node/, types of Node's own modules may be named, for what process.getBuiltinModule gives. */
+const NODE_TYPES = ["crypto"]
 
 /** One sentence for each import that points the wrong way. */
 export function findWrongArrows(files: Files): string[] {
@@ -91,16 +91,18 @@ export function findCycles(files: Files): string[][] {
 
 function listArrows(files: Files): Arrow[] {
   return [...files].flatMap(([from, source]) =>
-    readImports(source).map(({ specifier, line }) => ({
+    readImports(source).map(({ specifier, line, typeOnly }) => ({
       from,
       line,
+      typeOnly,
       specifier: specifier ?? "a computed name",
       to: specifier?.startsWith(".") === true ? posix.join(posix.dirname(from), specifier) : undefined,
     })),
   )
 }
 
-function brokenRule({ from, specifier, to }: Arrow, files: Files): string | undefined {
+function brokenRule(arrow: Arrow, files: Files): string | undefined {
+  const { from, to } = arrow
   const top = from.includes("/") ? (from.split("/")[0] ?? "") : ""
   // Configuration files in the root name packages only.
   if (top === "") return to === undefined ? undefined : "the root imports nothing of the project"
@@ -108,7 +110,7 @@ function brokenRule({ from, specifier, to }: Arrow, files: Files): string | unde
   const mayImport = TOP_FOLDERS[top]
   if (mayImport === undefined) return `no rule knows the folder ${top}/`
 
-  if (to === undefined) return top === "client" ? brokenPackageRule(from, specifier) : undefined
+  if (to === undefined) return top === "client" ? brokenPackageRule(arrow) : undefined
   if (!files.has(to) && !/\.(json|mjs)$/.test(to)) return "there is no such file"
 
   const target = to.split("/")[0] ?? ""
@@ -128,11 +130,11 @@ function brokenLayerRule(from: string, to: string): string | undefined {
   return layer === target || mayImport.includes(target) ? undefined : `${layer} may not import ${target}`
 }
 
-function brokenPackageRule(from: string, specifier: string): string | undefined {
+function brokenPackageRule({ from, specifier, typeOnly }: Arrow): string | undefined {
   const layer = layerOf(from)
   if (specifier === "a computed name") return "every import names its file"
   if (specifier.startsWith("node:") || builtinModules.includes(specifier)) {
-    const allowed = layer === "node" || NODE_EXCEPTIONS[from] !== undefined
+    const allowed = layer === "node" || (typeOnly && NODE_TYPES.includes(layer))
     return allowed ? undefined : "only client/node/ needs Node"
   }
   const home = PACKAGE_HOMES.find(([prefix]) => specifier === prefix || specifier.startsWith(withSlash(prefix)))

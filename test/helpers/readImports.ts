@@ -2,6 +2,8 @@ export type Import = {
   /** As written: "./a.ts", "viem", "node:fs". Undefined when it is computed, which no reader can follow. */
   specifier: string | undefined
   line: number
+  /** Certainly gone at run time: `import type`, `export type`, `typeof import`. */
+  typeOnly: boolean
 }
 
 /** Every import of a TypeScript file: static, for side effects, of types, dynamic, re-exports, `require` and mocks of modules. */
@@ -14,6 +16,7 @@ export function readImports(source: string): Import[] {
     found.push({
       specifier: index === undefined ? undefined : strings[Number(index)],
       line: code.slice(0, match.index).split("\n").length,
+      typeOnly: /^(?:import|export)\s+type\s+(?!from\s*«)[\w$*{]/.test(match[0]) || /\btypeof\s+$/.test(code.slice(0, match.index)),
     })
   }
   return found
