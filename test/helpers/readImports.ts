@@ -16,7 +16,9 @@ export function readImports(source: string): Import[] {
     found.push({
       specifier: index === undefined ? undefined : strings[Number(index)],
       line: code.slice(0, match.index).split("\n").length,
-      typeOnly: /^(?:import|export)\s+type\s+(?!from\s*«)[\w$*{]/.test(match[0]) || /\btypeof\s+$/.test(code.slice(0, match.index)),
+      typeOnly:
+        /^(?:import|export)\s+type\s+(?!from\s*«)[\w$*{]/.test(match[0]) ||
+        /\btypeof\s+$/.test(code.slice(0, match.index)),
     })
   }
   return found
