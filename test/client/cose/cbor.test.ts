@@ -191,7 +191,7 @@ describe("decodeCbor on RFC 8949, Appendix A", () => {
 
   it.each(read)("reads $hex and writes it again", ({ hex }) => {
     const value = decodeCbor(bytesOf(hex), { extended: true })
-    const isWholeFloat = /^f/.test(hex) && typeof value === "number" && Number.isInteger(value)
+    const isWholeFloat = hex.startsWith("f") && typeof value === "number" && Number.isInteger(value)
     // JavaScript has one 1.0: whole floats come back as integers, or not at all when they are too large.
     if (!isWholeFloat) expect(toHex(encodeCbor(value, { extended: true }))).toBe(`0x${hex}`)
     expect(isWholeFloat).toBe(/^f[9ab]/.test(hex) && Number.isInteger(value as number))

@@ -152,7 +152,9 @@ describe("verifyInclusion", () => {
   })
 
   it("refuses every inner node in place of a credential, at every index, size and proof", () => {
-    for (let size = 2; size <= 24; size++) {
+    let accepted = 0
+    let tried = 0
+    for (let size = 2; size <= 20; size++) {
       const naive = new NaiveTree(leaves.slice(0, size))
       const root = naive.root()
       const proofs = leaves.slice(0, size).flatMap((_, index) => {
@@ -164,11 +166,14 @@ describe("verifyInclusion", () => {
           for (const proof of proofs) {
             const index = claimed - 1
             if (proof.length !== inclusionProofLength(index, claimed)) continue
-            expect(verifyInclusion({ credentialHash: node, index, size: claimed, proof, root })).toBe(false)
+            tried++
+            if (verifyInclusion({ credentialHash: node, index, size: claimed, proof, root })) accepted++
           }
         }
       }
     }
+    expect(accepted).toBe(0)
+    expect(tried).toBeGreaterThan(40_000)
   })
 
   it("refuses the 64 bytes under a node as a credential, though they hash to it under the other prefix", () => {
@@ -207,7 +212,7 @@ describe("verifyInclusion", () => {
       root: hash32,
     })
     fc.assert(
-      fc.property(parameters, (noise) => verifyInclusion(noise) === false),
+      fc.property(parameters, (noise) => !verifyInclusion(noise)),
       { numRuns: 2000 },
     )
   })
