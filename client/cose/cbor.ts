@@ -32,8 +32,8 @@ export function isCborMap(value: CborValue): value is CborMap {
  * @throws a named child of {@link CborError} for each cause
  */
 export function decodeCbor(bytes: Uint8Array, options: StrictCborOptions = {}): CborValue {
+  assertStrictCbor(bytes, options)
   const copy = new Uint8Array(bytes) // never a Buffer: the decoder would hand out Buffers
-  assertStrictCbor(copy, options)
   const { sorted = true } = options
   try {
     return decode<CborValue>(copy, {

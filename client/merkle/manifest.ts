@@ -39,10 +39,15 @@ export type ManifestSource = {
 }
 
 export type ReadManifestOptions = {
-  /** The root that the ledger shows. Without it the hashes are only checked against the header's own root. */
+  /** The root that the ledger shows, in lower case. Without it the hashes are only checked against the header's own root. */
   root?: Hex
   /** Called now and then with the credentials read so far. */
   onProgress?: (done: number, size: number) => void
+  /**
+   * Called with each slice that is hashed, to index a batch in the same pass. What was taken from it counts only once
+   * `readManifest` has succeeded: before that nothing is known about it.
+   */
+  onSlice?: (slice: ManifestSlice) => void | Promise<void>
 }
 
 /** Bytes before the first credential hash. */
@@ -160,8 +165,9 @@ export async function readManifest(source: ManifestSource, options: ReadManifest
   if (expected !== header.root) throw new ManifestRootError({ expected, found: header.root })
 
   const builder = new MerkleTreeBuilder({ keepLevel: KEPT_LEVEL })
-  for await (const { credentialHashes } of slices(source, header.size)) {
-    builder.appendMany(credentialHashes)
+  for await (const slice of slices(source, header.size)) {
+    builder.appendMany(slice.credentialHashes)
+    await options.onSlice?.(slice)
     options.onProgress?.(builder.size, header.size)
   }
   const found = toHex(builder.root())
@@ -207,7 +213,7 @@ export class Manifest {
     return this.#tree.inclusionProof(index, await readHashes(this.#source, this.#tree.sectionOf(index)))
   }
 
-  /** All credential hashes in order, as the source has them now: only `readManifest` checks them all. */
+  /** All credential hashes in order, as the source has them now: only `readManifest` checks them, so index from its `onSlice`. */
   slices(): AsyncGenerator<ManifestSlice> {
     return slices(this.#source, this.header.size)
   }

@@ -151,6 +151,29 @@ describe("verifyInclusion", () => {
     }
   })
 
+  it("accepts a proof under a neighbouring size only where the path is the same, sides included", () => {
+    /** The sides on which siblings stand, from the leaf up: RFC 9162, 2.1.3.1. */
+    const sides = (index: number, size: number): string => {
+      if (size === 1) return ""
+      let split = 1
+      while (split * 2 < size) split *= 2
+      return index < split ? `${sides(index, split)}R` : `${sides(index - split, size - split)}L`
+    }
+    const wrong: string[] = []
+    for (let size = 1; size <= 64; size++) {
+      const tree = MerkleTree.fromCredentialHashes(leaves.slice(0, size))
+      for (let index = 0; index < size; index++) {
+        const proof = tree.inclusionProof(index)
+        for (const claimed of [size - 1, size + 1, size * 2]) {
+          const same = index < claimed && sides(index, claimed) === sides(index, size)
+          const base = { credentialHash: leaves[index]!, index, proof, root: tree.root() }
+          if (verifyInclusion({ ...base, size: claimed }) !== same) wrong.push(`${index}/${size} as ${claimed}`)
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
   it("refuses every inner node in place of a credential, at every index, size and proof", () => {
     let accepted = 0
     let tried = 0

@@ -165,8 +165,13 @@ describe("readManifest", () => {
     const some = credentialHashes(size, "progress")
     const source = bytesSource(concatBytes(encodeManifestHeader(headerOf(some)), ...some))
     const done: number[] = []
-    const manifest = await readManifest(source, { onProgress: (count) => done.push(count) })
+    const seen: number[] = []
+    const manifest = await readManifest(source, {
+      onProgress: (count) => done.push(count),
+      onSlice: ({ from, credentialHashes: slice }) => void seen.push(from + slice.length / 32),
+    })
     expect(done.at(-1)).toBe(size)
+    expect(seen).toEqual(done)
     expect(await manifest.inclusionProof(size - 1)).toEqual(new NaiveTree(some).path(size - 1))
 
     const slices: Uint8Array[] = []
