@@ -1,0 +1,7 @@
+export * from "./base.ts"
+export * from "./cose.ts"
+export * from "./crypto.ts"
+export * from "./ledger.ts"
+export * from "./manufacturer.ts"
+export * from "./merkle.ts"
+export * from "./x509.ts"

@@ -1,0 +1,190 @@
+import { fromHex } from "../crypto/hex.ts"
+import type { Hex } from "../crypto/hex.ts"
+import type { CryptoBackend } from "../crypto/types.ts"
+import type { Batch, LedgerKey, LedgerView } from "../ledger/ledger.ts"
+import type { Deployment } from "../ledger/deployment.ts"
+import type { Receipt } from "../merkle/receipt.ts"
+import { verifyInclusion } from "../merkle/tree.ts"
+import { decodePositionSerial, positionSerialMatches } from "../x509/positionSerial.ts"
+import type { Position } from "../x509/positionSerial.ts"
+import type { Credential } from "./credential.ts"
+import type { RefusalReason } from "./verdict.ts"
+
+/** Who signed a credential, and where on the ledger it says that it is. */
+export type Anchor = {
+  readonly issuerKey: LedgerKey
+  /** Its place; undefined for a credential with a record of its own, or none. */
+  readonly place: { readonly series: number; readonly index: number } | undefined
+  /** The batch of the place, at the head. */
+  readonly batch: Batch | undefined
+  /** Whether its inclusion in the batch was proven; the place of a serial number alone proves nothing. */
+  readonly included: boolean
+  /** The batch or record, or the word of the serial number, that pointed here. */
+  readonly evidence: readonly { kind: string; detail: string }[]
+}
+
+/** Why there is no anchor. */
+export type NoAnchor = { readonly refusal: RefusalReason; readonly detail: string }
+
+export type FindAnchorParameters = {
+  readonly credential: Credential
+  readonly head: LedgerView
+  readonly deployment: Deployment
+  readonly crypto: CryptoBackend
+  readonly receipt: Receipt | undefined
+  /** Key id of the issuer, where the caller knows it. */
+  readonly issuerKeyId: Hex | undefined
+}
+
+/** Two keys share an identifier only if somebody sought the collision; more than a few are an attack. */
+const MOST_CANDIDATES = 8
+
+/** Finds the key that signed a credential, checks its signature, and finds the place it claims. */
+export async function findAnchor(parameters: FindAnchorParameters): Promise<Anchor | NoAnchor> {
+  const { receipt, credential } = parameters
+  if (receipt !== undefined) return anchorByReceipt(parameters, receipt)
+  if (credential.kind === "rawPublicKey") {
+    return none("notAnchored", "A raw public key is checked by its receipt or manifest; none was given.")
+  }
+  return anchorByIssuer(parameters)
+}
+
+async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): Promise<Anchor | NoAnchor> {
+  const { credential, head, deployment, crypto } = parameters
+  const { address } = deployment.contracts.devices
+  if (receipt.chainId !== BigInt(deployment.chainId) || receipt.registry !== address) {
+    const found = `chain ${receipt.chainId}, registry ${receipt.registry}`
+    return none("receiptForeign", `The receipt is for ${found}, not chain ${deployment.chainId}, registry ${address}.`)
+  }
+  const { manufacturerId, series, index, size, proof } = receipt
+  const batch = await head.batch(manufacturerId, series)
+  if (batch === undefined) {
+    return none(
+      "notAnchored",
+      `The receipt names batch ${series} of manufacturer ${manufacturerId}, which is not on the ledger.`,
+    )
+  }
+  const included =
+    size === batch.size &&
+    verifyInclusion({
+      credentialHash: fromHex(credential.credentialHash),
+      index,
+      size,
+      proof,
+      root: fromHex(batch.root),
+    })
+  if (!included) {
+    return none(
+      "receiptWrong",
+      `The receipt does not prove that this credential is in batch ${series} at index ${index}.`,
+    )
+  }
+  const issuerKey = await head.key(manufacturerId, batch.keyIndex)
+  if (issuerKey === undefined) return none("issuerUnknown", "The key that the batch names is not proven by its owner.")
+  if (!(await credential.isSignedBy(issuerKey.spki, crypto))) {
+    return none("signatureInvalid", "The signature is not that of the key which the batch names.")
+  }
+  if (issuerKey.purpose !== "issuer") {
+    return none("issuerKeyPurposeWrong", `A batch needs an issuer key; the key's purpose is ${issuerKey.purpose}.`)
+  }
+  if (batch.rawPublicKeys !== (credential.kind === "rawPublicKey") || (batch.rawPublicKeys && !batch.byKey)) {
+    return none("kindWrong", "The batch holds credentials of the other kind.")
+  }
+  const position = positionOf(credential, deployment, issuerKey)
+  const elsewhere =
+    position !== undefined &&
+    (position.manufacturerId !== manufacturerId || position.series !== series || position.index !== index)
+  if (elsewhere) {
+    return none("positionElsewhere", `Its serial number names batch ${position.series}, index ${position.index}.`)
+  }
+  return {
+    issuerKey,
+    place: { series, index },
+    batch,
+    included: true,
+    evidence: [
+      { kind: "receipt", detail: `index ${index} of ${size} in batch ${series} of manufacturer ${manufacturerId}` },
+    ],
+  }
+}
+
+async function anchorByIssuer(parameters: FindAnchorParameters): Promise<Anchor | NoAnchor> {
+  const { credential, head, deployment, crypto } = parameters
+  const candidates = await candidateKeys(parameters)
+  const signers: LedgerKey[] = []
+  for (const key of candidates) {
+    if (await credential.isSignedBy(key.spki, crypto)) signers.push(key)
+  }
+  const issuerKey = signers[0]
+  if (issuerKey === undefined) {
+    return candidates.length === 0
+      ? none(
+          "issuerUnknown",
+          "No key on the ledger fits its issuer; give a receipt, a manifest or the issuer's certificate.",
+        )
+      : none("signatureInvalid", "The key that its issuer's identifier names did not sign it.")
+  }
+  if (issuerKey.purpose === "firmware") {
+    return none("issuerKeyPurposeWrong", "The key that signed it is a firmware key.")
+  }
+  const position = positionOf(credential, deployment, issuerKey)
+  if (position === undefined) return { issuerKey, place: undefined, batch: undefined, included: false, evidence: [] }
+
+  const { manufacturerId, series, index } = position
+  const batch = await head.batch(manufacturerId, series)
+  const fits = manufacturerId === issuerKey.manufacturerId && batch?.keyIndex === issuerKey.index && index < batch.size
+  if (!fits)
+    return none("positionElsewhere", `Its serial number names index ${index} of batch ${series}, which is not there.`)
+  return {
+    issuerKey,
+    place: { series, index },
+    batch,
+    included: false,
+    evidence: [{ kind: "positionSerial", detail: `index ${index} of batch ${series}` }],
+  }
+}
+
+async function candidateKeys({
+  credential,
+  head,
+  issuerKeyId,
+  deployment,
+}: FindAnchorParameters): Promise<readonly LedgerKey[]> {
+  const found = new Map<Hex, LedgerKey>()
+  const add = (key: LedgerKey | undefined): void => {
+    if (key !== undefined) found.set(key.keyId, key)
+  }
+  if (issuerKeyId !== undefined) add(await head.keyById(issuerKeyId))
+  // A position names the batch, and the batch its key. Whether it is one shows only once that key is known.
+  const position = credential.serial === undefined ? undefined : decodePositionSerial(credential.serial)
+  if (position !== undefined) {
+    const batch = await head.batch(position.manufacturerId, position.series)
+    const key = batch === undefined ? undefined : await head.key(position.manufacturerId, batch.keyIndex)
+    if (key !== undefined && positionOf(credential, deployment, key) !== undefined) add(key)
+  }
+  if (found.size === 0 && credential.authorityKeyIdentifier !== undefined) {
+    const keys = await head.keysByIdentifier(credential.authorityKeyIdentifier)
+    keys.slice(0, MOST_CANDIDATES).forEach(add)
+  }
+  return [...found.values()]
+}
+
+/** The place that its serial number names, if it was made as one for this deployment and key. */
+function positionOf(credential: Credential, deployment: Deployment, issuerKey: LedgerKey): Position | undefined {
+  if (credential.serial === undefined) return undefined
+  const context = {
+    chainId: BigInt(deployment.chainId),
+    registry: deployment.contracts.devices.address,
+    issuerKeyId: issuerKey.keyId,
+  }
+  return positionSerialMatches(credential.serial, context) ? decodePositionSerial(credential.serial) : undefined
+}
+
+function none(refusal: RefusalReason, detail: string): NoAnchor {
+  return { refusal, detail }
+}
+
+/** A word's bit of an index. */
+export function bitIsSet(word: bigint, index: number): boolean {
+  return ((word >> BigInt(index % 256)) & 1n) === 1n
+}

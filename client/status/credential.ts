@@ -1,0 +1,74 @@
+import { decodeRawPublicKey, verifyRawPublicKey } from "../cose/rawPublicKey.ts"
+import type { Hex } from "../crypto/hex.ts"
+import { toHex } from "../crypto/hex.ts"
+import type { CryptoBackend } from "../crypto/types.ts"
+import { RawPublicKeySignatureError } from "../errors/cose.ts"
+import { parseCertificate } from "../x509/certificate.ts"
+import type { Certificate } from "../x509/certificate.ts"
+import { checkDeviceProfile } from "../x509/deviceProfile.ts"
+import { readOneCertificate } from "../x509/pem.ts"
+import { verifyCertificateSignature } from "../x509/verifyCertificate.ts"
+
+/** A device's credential, of either kind, as the status check sees it. Times are Unix seconds. */
+export type Credential = {
+  readonly kind: "x509" | "rawPublicKey"
+  readonly credentialHash: Hex
+  readonly fingerprint: Hex | null
+  readonly deviceKeyId: Hex
+  readonly notBefore: number
+  readonly notAfter: number
+  /** Content octets of an X.509 serial number. */
+  readonly serial: Uint8Array | undefined
+  readonly authorityKeyIdentifier: Hex | undefined
+  /** Rules of the device profile that it breaks. */
+  readonly findings: readonly string[]
+  /** Whether `issuerSpki` signed it (X.509), or whether it is signed by its own key (raw public key). */
+  isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Promise<boolean>
+}
+
+/** A certificate as a credential. @throws DerError, CertificateMalformedError, PemBlockMissingError, PemBlocksManyError */
+export function certificateCredential(pemOrDer: string | Uint8Array): Credential {
+  return credentialOf(parseCertificate(readOneCertificate(pemOrDer)))
+}
+
+function credentialOf(certificate: Certificate): Credential {
+  return {
+    kind: "x509",
+    credentialHash: certificate.credentialHash,
+    fingerprint: certificate.fingerprint,
+    deviceKeyId: certificate.keyId,
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+    serial: certificate.serial,
+    authorityKeyIdentifier:
+      certificate.authorityKeyIdentifier === undefined ? undefined : toHex(certificate.authorityKeyIdentifier),
+    findings: checkDeviceProfile(certificate).map(({ code, message }) => `${code}: ${message}`),
+    isSignedBy: (issuerSpki, crypto) => verifyCertificateSignature(certificate, issuerSpki, crypto),
+  }
+}
+
+/** A raw public key object as a credential. @throws what {@link decodeRawPublicKey} throws. */
+export function rawPublicKeyCredential(bytes: Uint8Array): Credential {
+  const object = decodeRawPublicKey(bytes)
+  return {
+    kind: "rawPublicKey",
+    credentialHash: object.credentialHash,
+    fingerprint: null,
+    deviceKeyId: object.keyId,
+    notBefore: object.notBefore,
+    notAfter: object.notAfter,
+    serial: undefined,
+    authorityKeyIdentifier: undefined,
+    findings: [],
+    // Its issuer vouches for it by the batch that it is in; its own signature shows that the key is held by somebody.
+    isSignedBy: async (_issuerSpki, crypto) => {
+      try {
+        await verifyRawPublicKey(bytes, crypto)
+        return true
+      } catch (error) {
+        if (error instanceof RawPublicKeySignatureError) return false
+        throw error
+      }
+    },
+  }
+}
