@@ -124,6 +124,22 @@ describe("decodeCbor", () => {
     expect(decodeCbor(bytesOf(hex))).toEqual(value)
   })
 
+  it("refuses a count by what it declares, before it reads a single element", () => {
+    const truncated = (hex: string, declared: bigint, left: number): void => {
+      expect(() => decodeCbor(bytesOf(hex))).toThrow(new CborTruncatedError({ offset: 0, declared, left }))
+    }
+    truncated("9a ffffffff 0000", 0xffff_ffffn, 2)
+    truncated("83 0000", 3n, 2)
+    truncated("a2 010002", 4n, 3)
+    truncated("bb ffffffffffffffff 0000", 2n * (2n ** 64n - 1n), 2)
+  })
+
+  it("reads a NaN whose payload needs its length, when numbers of that kind are allowed", () => {
+    for (const hex of ["f97e00", "fa7fc00001", "fb7ff8000000000001"]) {
+      expect(decodeCbor(bytesOf(hex), { extended: true })).toBeNaN()
+    }
+  })
+
   it("leaves tags alone: a date, a bignum, a URL and a pattern are bytes and text under a number", () => {
     for (const [hex, tag] of [
       ["c0 6161", 0],

@@ -31,9 +31,10 @@ const receipt: Receipt = {
 }
 const bytes = encodeReceipt(receipt)
 
+const goodProof = encodeCbor([receipt.size, receipt.index, [...receipt.proof]])
+
 /** The receipt's map with some entries set; `undefined` removes one. */
 function withEntries(entries: [CborValue, CborValue][]): Uint8Array {
-  const proof = encodeCbor([receipt.size, receipt.index, [...receipt.proof]])
   const map = new Map<CborValue, CborValue>([
     [1, 1],
     [2, 31337],
@@ -41,7 +42,7 @@ function withEntries(entries: [CborValue, CborValue][]): Uint8Array {
     [4, 2],
     [5, 9],
     [395, 1],
-    [396, new Map([[-1, [proof]]])],
+    [396, new Map([[-1, [goodProof]]])],
   ])
   for (const [key, value] of entries) {
     if (value === undefined) map.delete(key)
@@ -140,7 +141,20 @@ describe("encodeReceipt and decodeReceipt", () => {
     ["an empty map of proofs", withEntries([[396, new Map()]])],
     ["a consistency proof", withEntries([[396, new Map([[-2, []]])]])],
     ["an empty list of proofs", withEntries([[396, new Map([[-1, []]])]])],
-    ["two proofs", withEntries([[396, new Map([[-1, [new Uint8Array(1), new Uint8Array(1)]]])]])],
+    ["two proofs", withEntries([[396, new Map([[-1, [goodProof, goodProof]]])]])],
+    [
+      "a consistency proof beside it",
+      withEntries([
+        [
+          396,
+          new Map<CborValue, CborValue>([
+            [-1, [goodProof]],
+            [-2, []],
+          ]),
+        ],
+      ]),
+    ],
+    ["a proof of four parts", withProof(100, 42, [...receipt.proof], 1)],
     ["a proof that is no byte string", withEntries([[396, new Map([[-1, [1]]])]])],
     ["a proof that is no CBOR", withEntries([[396, new Map([[-1, [Uint8Array.of(0xff)]]])]])],
     ["a proof of two parts", withProof(100, 42)],
