@@ -33,7 +33,7 @@ export type DerElement = { readonly tag: number; readonly start: number; readonl
 
 /**
  * Refuses everything that is not exactly one element in DER: indefinite, padded or overlong lengths, padded tags and
- * INTEGERs, BOOLEANs other than 00 and FF, NULLs with content, set unused bits, bytes behind the end.
+ * INTEGERs, BOOLEANs other than 00 and FF, NULLs with content, set unused bits, text that is not UTF-8, bytes behind the end.
  *
  * Runs before anything else looks at the bytes, in one pass without allocation that grows with the input.
  * Three rules of DER are left out on purpose, because breaking them changes no meaning and certificates in the field
@@ -151,6 +151,9 @@ function checkPrimitive(bytes: Uint8Array, tag: number, start: number, body: num
     case DER.relativeOid:
       checkOid(bytes, start, body, end)
       return
+    case DER.utf8String:
+      checkUtf8(bytes, start, body, end)
+      return
     case DER.sequence & ~0x20:
     case DER.set & ~0x20:
       throw new DerTagError({ offset: start, expected: "the constructed form", found: tag })
@@ -179,6 +182,19 @@ function checkOid(bytes: Uint8Array, start: number, body: number, end: number): 
     arcStarts = octet < 0x80
   }
   if (!arcStarts) refuse(start, "An OBJECT IDENTIFIER is cut")
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true })
+
+function checkUtf8(bytes: Uint8Array, start: number, body: number, end: number): void {
+  let position = body
+  while (position < end && (bytes[position] as number) < 0x80) position++
+  if (position === end) return
+  try {
+    UTF8.decode(bytes.subarray(position, end))
+  } catch {
+    refuse(start, "A UTF8String is not UTF-8")
+  }
 }
 
 function refuse(offset: number, reason: string): never {

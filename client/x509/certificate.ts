@@ -8,6 +8,7 @@ import { assertStrictDer, DER } from "../crypto/strictDer.ts"
 import type { KeyAlgorithm } from "../crypto/types.ts"
 import { readSignatureAlgorithm } from "./algorithms.ts"
 import type { CertificateSignatureAlgorithm } from "./algorithms.ts"
+import { readAlgorithmIdentifier, readName, readSubjectPublicKeyInfo } from "./commonShapes.ts"
 import {
   readAuthorityKeyIdentifier,
   readBasicConstraints,
@@ -86,7 +87,7 @@ export function parseCertificate(input: Uint8Array): Certificate {
   assertStrictDer(der)
   const outer = new DerReader(der).enter(DER.sequence, "Certificate")
   const tbsElement = outer.read(DER.sequence, "TBSCertificate")
-  const signatureAlgorithmDer = outer.whole(outer.read(DER.sequence, "signatureAlgorithm"))
+  const signatureAlgorithmDer = readAlgorithmIdentifier(outer, "signatureAlgorithm")
   const signatureValue = outer.bitString("signatureValue")
   outer.finish()
 
@@ -94,11 +95,11 @@ export function parseCertificate(input: Uint8Array): Certificate {
   const fields = new DerReader(der, tbsElement.body, tbsElement.end)
   const version = readVersion(fields)
   const serial = fields.integer("serialNumber")
-  const innerSignatureAlgorithmDer = fields.whole(fields.read(DER.sequence, "signature"))
-  const issuerDer = fields.whole(fields.read(DER.sequence, "issuer"))
+  const innerSignatureAlgorithmDer = readAlgorithmIdentifier(fields, "signature")
+  const issuerDer = readName(fields, "issuer")
   const validity = readValidity(fields)
-  const subjectDer = fields.whole(fields.read(DER.sequence, "subject"))
-  const spki = readSpki(fields)
+  const subjectDer = readName(fields, "subject")
+  const spki = readSubjectPublicKeyInfo(fields, "subjectPublicKeyInfo")
   skipUniqueIds(fields, version)
   const extensions = readTbsExtensions(fields)
   fields.finish()
@@ -166,15 +167,6 @@ function readOneTime(validity: DerReader, field: string): number {
     throw new DerTagError({ offset: validity.position, expected: "a time", found: Math.max(tag, 0) })
   }
   return readTime(tag, validity.content(validity.read(tag, field)), field)
-}
-
-function readSpki(fields: DerReader): Uint8Array {
-  const element = fields.read(DER.sequence, "subjectPublicKeyInfo")
-  const inside = new DerReader(fields.bytes, element.body, element.end)
-  inside.read(DER.sequence, "the key's AlgorithmIdentifier")
-  inside.bitString("subjectPublicKey")
-  inside.finish()
-  return fields.whole(element)
 }
 
 // issuerUniqueID [1] and subjectUniqueID [2]: read by everybody, used by nobody; not in v1 (RFC 5280, 4.1.2.8).

@@ -7,6 +7,7 @@ import { assertStrictDer, DER } from "../crypto/strictDer.ts"
 import type { CryptoBackend, KeyAlgorithm } from "../crypto/types.ts"
 import { readSignatureAlgorithm, signatureAlgorithmFor } from "./algorithms.ts"
 import type { CertificateSignatureAlgorithm } from "./algorithms.ts"
+import { readAlgorithmIdentifier, readName, readSubjectPublicKeyInfo } from "./commonShapes.ts"
 import { readExtensions } from "./extensions.ts"
 import type { CertificateExtension } from "./extensions.ts"
 import { OID } from "./oids.ts"
@@ -39,7 +40,7 @@ export function parseCsr(input: Uint8Array): Csr {
   const der = new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
   const outer = new DerReader(der).enter(DER.sequence, "CertificationRequest")
   const infoElement = outer.read(DER.sequence, "CertificationRequestInfo")
-  const signatureAlgorithm = readSignatureAlgorithm(outer.whole(outer.read(DER.sequence, "signatureAlgorithm")))
+  const signatureAlgorithm = readSignatureAlgorithm(readAlgorithmIdentifier(outer, "signatureAlgorithm"))
   const signatureValue = outer.bitString("signature")
   outer.finish()
 
@@ -47,8 +48,8 @@ export function parseCsr(input: Uint8Array): Csr {
   const version = fields.integer("version")
   if (version.length !== 1 || version[0] !== 0)
     throw new CertificateMalformedError({ field: "version", reason: "is not v1" })
-  const subjectDer = fields.whole(fields.read(DER.sequence, "subject"))
-  const spki = fields.whole(fields.read(DER.sequence, "subjectPKInfo"))
+  const subjectDer = readName(fields, "subject")
+  const spki = readSubjectPublicKeyInfo(fields, "subjectPKInfo")
   // The standard demands the attributes even when there are none; some encoders leave them out, and so may these.
   const attributes = fields.nextTag === 0xa0 ? readAttributes(fields.enter(0xa0, "attributes")) : []
   fields.finish()
