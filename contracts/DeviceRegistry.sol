@@ -24,9 +24,8 @@ import {StatusBitmap} from "./libraries/StatusBitmap.sol";
 contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     uint256 public constant MAX_LIST = 512;
-    /// @notice Series from here on need the issuer key's signature.
-    uint32 public constant RESERVED_SERIES = 1 << 31;
-
+    /// @dev Series from here on need the issuer key's signature.
+    uint32 private constant RESERVED_SERIES = 1 << 31;
     uint8 private constant REASON_CA_COMPROMISE = 2;
     uint8 private constant REASON_CERTIFICATE_HOLD = 6;
 
@@ -54,14 +53,6 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         bytes32 root;
         BatchMeta meta;
         mapping(uint256 word => uint256 bits) revoked;
-    }
-
-    /// @dev What a status depends on besides the device itself.
-    struct Standing {
-        ManufacturerStatus status;
-        uint40 statusSince;
-        uint40 revokedAt;
-        uint40 compromisedSince;
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -149,8 +140,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         for (uint256 i = 0; i < credentialHashes.length; ++i) {
             uint40 notAfter = notAfters[i];
             if (notAfter != 0 && notAfter < block.timestamp) revert NotAfterPast(notAfter);
-            Record storage stored = _unregistered(manufacturerId, credentialHashes[i]);
-            _registerCredential(log, stored, credentialHashes[i], keyIndex, notAfter);
+            _registerCredential(log, credentialHashes[i], keyIndex, notAfter);
         }
         _closeLog(log);
     }
@@ -167,7 +157,6 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         if (known.registeredAt != 0 && known.keyIndex == keyIndex) return;
 
         _requireNotMoved();
-        Record storage stored = _unregistered(manufacturerId, credentialHash);
         (bytes32 keyId, bytes32 x, bytes32 y) = manufacturers.signingKey(
             manufacturerId,
             keyIndex,
@@ -176,7 +165,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         if (!P256Signature.verify(credentialHash, r, s, x, y)) revert SignatureInvalid(keyId);
 
         OpenLog memory log = _openLog(manufacturerId);
-        _registerCredential(log, stored, credentialHash, keyIndex, 0);
+        _registerCredential(log, credentialHash, keyIndex, 0);
         _closeLog(log);
     }
 
@@ -207,12 +196,14 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
             Target calldata target = targets[i];
             if (target.subject == 0) revert SubjectZero();
             Record storage stored = _records[manufacturerId][target.subject];
+            // Else a device that revokes itself just before could make the whole list fail.
+            if (stored.mark == Mark.Revoked) continue;
             if (stored.mark != Mark.None) {
                 revert SubjectAlreadyMarked(manufacturerId, target.subject, stored.mark, stored.changedAt);
             }
 
-            stored.mark = Mark.Held;
             stored.changedAt = uint40(block.timestamp);
+            stored.mark = Mark.Held;
             stored.reason = REASON_CERTIFICATE_HOLD;
 
             emit SubjectHeld(
@@ -241,8 +232,8 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
                 revert SubjectNotHeld(manufacturerId, target.subject, heldSince[i]);
             }
 
-            stored.mark = Mark.None;
             stored.changedAt = uint40(block.timestamp);
+            stored.mark = Mark.None;
             stored.reason = 0;
 
             emit SubjectReleased(
@@ -269,8 +260,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         _requireListLength(wordIndices.length, masks.length);
         _requireReason(reason);
         manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
-        StoredBatch storage stored = _knownBatch(manufacturerId, series);
-        uint256 size = stored.meta.size;
+        (StoredBatch storage stored, uint256 size) = _knownBatch(manufacturerId, series);
 
         uint256 revokedNow = 0;
         OpenLog memory log = _openLog(manufacturerId);
@@ -285,7 +275,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     function revokeBatch(uint32 manufacturerId, uint32 series, uint8 reason) external {
         _requireReason(reason);
         manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
-        StoredBatch storage stored = _knownBatch(manufacturerId, series);
+        (StoredBatch storage stored, ) = _knownBatch(manufacturerId, series);
         if (stored.meta.mark == Mark.Revoked) {
             revert BatchAlreadyMarked(manufacturerId, series, stored.meta.mark, stored.meta.changedAt);
         }
@@ -304,7 +294,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function holdBatch(uint32 manufacturerId, uint32 series) external {
         manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
-        StoredBatch storage stored = _knownBatch(manufacturerId, series);
+        (StoredBatch storage stored, ) = _knownBatch(manufacturerId, series);
         if (stored.meta.mark != Mark.None) {
             revert BatchAlreadyMarked(manufacturerId, series, stored.meta.mark, stored.meta.changedAt);
         }
@@ -319,7 +309,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function unholdBatch(uint32 manufacturerId, uint32 series, uint40 heldSince) external {
         manufacturers.requireOperator(manufacturerId, msg.sender, RIGHT_REVOKE);
-        StoredBatch storage stored = _knownBatch(manufacturerId, series);
+        (StoredBatch storage stored, ) = _knownBatch(manufacturerId, series);
         if (stored.meta.mark != Mark.Held || stored.meta.changedAt != heldSince) {
             revert BatchNotHeld(manufacturerId, series, heldSince);
         }
@@ -405,18 +395,27 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         bytes32[] calldata proof
     ) external view returns (Verdict memory) {
         StoredBatch storage stored = _batches[manufacturerId][series];
-        BatchMeta memory meta = stored.meta;
+        BatchMeta storage meta = stored.meta;
+        // One read of one slot.
+        (uint256 size, uint32 keyIndex, uint40 registeredAt, uint40 notAfter, Mark mark) = (
+            meta.size,
+            meta.keyIndex,
+            meta.registeredAt,
+            meta.notAfter,
+            meta.mark
+        );
         // A series without a batch has size 0: nothing is included in it.
-        if (!MerkleTree.verify(MerkleTree.leafHash(credentialHash), index, meta.size, proof, stored.root)) {
+        if (!MerkleTree.verify(MerkleTree.leafHash(credentialHash), index, size, proof, stored.root)) {
             return Verdict(Status.Unknown, 0, 0);
         }
-        Standing memory standing = _standingOf(manufacturerId, meta.keyIndex);
+        (ManufacturerStatus status, uint40 statusSince, uint40 retiredAt, uint40 compromisedSince) = manufacturers
+            .keyStanding(manufacturerId, keyIndex);
 
         // Revoked for ever: by the issuer key's compromise, the batch, the place, the credential, its key.
-        if (_isCompromised(standing, meta.registeredAt)) {
-            return Verdict(Status.Revoked, REASON_CA_COMPROMISE, standing.compromisedSince);
+        if (_isAtOrAfter(registeredAt, compromisedSince)) {
+            return Verdict(Status.Revoked, REASON_CA_COMPROMISE, compromisedSince);
         }
-        if (meta.mark == Mark.Revoked) return Verdict(Status.Revoked, meta.reason, meta.changedAt);
+        if (mark == Mark.Revoked) return Verdict(Status.Revoked, meta.reason, meta.changedAt);
         Verdict memory marked = _markOf(manufacturerId, credentialHash, deviceKeyId);
         if (marked.status == Status.Revoked) return marked;
         (uint256 word, uint256 mask) = StatusBitmap.locate(index);
@@ -425,9 +424,9 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
         // On hold.
         if (marked.status == Status.OnHold) return marked;
-        if (meta.mark == Mark.Held) return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, meta.changedAt);
+        if (mark == Mark.Held) return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, meta.changedAt);
 
-        return _standingVerdict(standing, meta.registeredAt, meta.notAfter);
+        return _standingVerdict(status, statusSince, retiredAt, registeredAt, notAfter);
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -442,12 +441,13 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         uint40 registeredAt = stored.registeredAt;
         if (registeredAt == 0) return Verdict(Status.Unknown, 0, 0);
 
-        Standing memory standing = _standingOf(manufacturerId, stored.keyIndex);
-        if (_isCompromised(standing, registeredAt)) {
-            return Verdict(Status.Revoked, REASON_CA_COMPROMISE, standing.compromisedSince);
+        (ManufacturerStatus status, uint40 statusSince, uint40 retiredAt, uint40 compromisedSince) = manufacturers
+            .keyStanding(manufacturerId, stored.keyIndex);
+        if (_isAtOrAfter(registeredAt, compromisedSince)) {
+            return Verdict(Status.Revoked, REASON_CA_COMPROMISE, compromisedSince);
         }
         if (marked.status == Status.OnHold) return marked;
-        return _standingVerdict(standing, registeredAt, stored.notAfter);
+        return _standingVerdict(status, statusSince, retiredAt, registeredAt, stored.notAfter);
     }
 
     // ------------------------------------------------------------------------------------------------------------ writing
@@ -504,13 +504,24 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         _closeLog(log);
     }
 
+    /// @dev Does nothing to a credential that the same key registered before: else anybody who holds one certificate of a list
+    /// could make the list fail by registering that one first.
     function _registerCredential(
         OpenLog memory log,
-        Record storage stored,
         bytes32 credentialHash,
         uint32 keyIndex,
         uint40 notAfter
     ) private {
+        if (credentialHash == 0) revert SubjectZero();
+        Record storage stored = _records[log.manufacturerId][credentialHash];
+        if (stored.registeredAt != 0) {
+            if (stored.keyIndex == keyIndex) return;
+            revert CredentialAlreadyRegistered(log.manufacturerId, credentialHash, stored.keyIndex);
+        }
+        if (stored.mark != Mark.None) {
+            revert SubjectAlreadyMarked(log.manufacturerId, credentialHash, stored.mark, stored.changedAt);
+        }
+
         stored.registeredAt = uint40(block.timestamp);
         stored.notAfter = notAfter;
         stored.keyIndex = keyIndex;
@@ -552,9 +563,9 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         Record storage stored = _records[log.manufacturerId][subject];
         if (stored.mark == Mark.Revoked) return;
 
-        stored.mark = Mark.Revoked;
         stored.changedAt = uint40(block.timestamp);
         stored.invalidityDate = invalidityDate;
+        stored.mark = Mark.Revoked;
         stored.reason = reason;
 
         emit SubjectRevoked(
@@ -664,20 +675,13 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
         if (reason > 10 || (reason >= 6 && reason <= 8)) revert ReasonInvalid(reason);
     }
 
-    function _knownBatch(uint32 manufacturerId, uint32 series) private view returns (StoredBatch storage stored) {
+    function _knownBatch(
+        uint32 manufacturerId,
+        uint32 series
+    ) private view returns (StoredBatch storage stored, uint256 size) {
         stored = _batches[manufacturerId][series];
-        if (stored.meta.size == 0) revert BatchUnknown(manufacturerId, series);
-    }
-
-    function _unregistered(uint32 manufacturerId, bytes32 credentialHash) private view returns (Record storage stored) {
-        if (credentialHash == 0) revert SubjectZero();
-        stored = _records[manufacturerId][credentialHash];
-        if (stored.registeredAt != 0) {
-            revert CredentialAlreadyRegistered(manufacturerId, credentialHash, stored.keyIndex);
-        }
-        if (stored.mark != Mark.None) {
-            revert SubjectAlreadyMarked(manufacturerId, credentialHash, stored.mark, stored.changedAt);
-        }
+        size = stored.meta.size;
+        if (size == 0) revert BatchUnknown(manufacturerId, series);
     }
 
     function _requireIssued(
@@ -702,14 +706,10 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     // ------------------------------------------------------------------------------------------------------------ reading
 
-    function _standingOf(uint32 manufacturerId, uint32 keyIndex) private view returns (Standing memory standing) {
-        (standing.status, standing.statusSince, standing.revokedAt, standing.compromisedSince) = manufacturers
-            .keyStanding(manufacturerId, keyIndex);
-    }
-
-    /// @dev Registered in the second of the compromise: not good.
-    function _isCompromised(Standing memory standing, uint40 registeredAt) private pure returns (bool) {
-        return standing.compromisedSince != 0 && registeredAt >= standing.compromisedSince;
+    /// @dev In the same second counts as after: what was registered in the second of a compromise, a retirement or a departure is
+    /// not good. `moment` 0: it never came.
+    function _isAtOrAfter(uint40 registeredAt, uint40 moment) private pure returns (bool) {
+        return moment != 0 && registeredAt >= moment;
     }
 
     /// @return `Revoked` if either subject is, else `OnHold` if either is, else `Unknown`.
@@ -735,20 +735,19 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     /// @dev What is left once nothing is marked: the manufacturer, the key's retirement, the end.
     function _standingVerdict(
-        Standing memory standing,
+        ManufacturerStatus status,
+        uint40 statusSince,
+        uint40 retiredAt,
         uint40 registeredAt,
         uint40 notAfter
     ) private view returns (Verdict memory) {
-        if (standing.status == ManufacturerStatus.Suspended) {
-            return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, standing.statusSince);
+        if (status == ManufacturerStatus.Suspended) {
+            return Verdict(Status.OnHold, REASON_CERTIFICATE_HOLD, statusSince);
         }
         bool mayVouch =
-            standing.status == ManufacturerStatus.Active ||
-                (standing.status == ManufacturerStatus.Left && registeredAt < standing.statusSince);
-        // Registered in the second in which its key was retired: not good.
-        if (!mayVouch || (standing.revokedAt != 0 && registeredAt >= standing.revokedAt)) {
-            return Verdict(Status.Unknown, 0, 0);
-        }
+            status == ManufacturerStatus.Active ||
+                (status == ManufacturerStatus.Left && !_isAtOrAfter(registeredAt, statusSince));
+        if (!mayVouch || _isAtOrAfter(registeredAt, retiredAt)) return Verdict(Status.Unknown, 0, 0);
         if (notAfter != 0 && block.timestamp > notAfter) return Verdict(Status.Expired, 0, notAfter);
         return Verdict(Status.Good, 0, registeredAt);
     }

@@ -6,7 +6,10 @@ import {IManufacturerRegistry} from "./interfaces/IManufacturerRegistry.sol";
 
 /// @title OpenZeppelin's `AccessManaged` with an authority that never changes.
 abstract contract Governed is AccessManaged {
-    constructor(address authority_) AccessManaged(authority_) {}
+    /// @dev Without a contract there nobody could ever govern this registry.
+    constructor(address authority_) AccessManaged(authority_) {
+        if (authority_.code.length == 0) revert AccessManagedInvalidAuthority(authority_);
+    }
 
     function setAuthority(address) public pure override {
         revert IManufacturerRegistry.AuthorityImmutable();

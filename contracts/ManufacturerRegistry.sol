@@ -17,13 +17,13 @@ import {TestChains} from "./libraries/TestChains.sol";
 
 /// @title Who may vouch for devices. See {IManufacturerRegistry}.
 contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed, EIP712 {
-    uint40 public constant SUSPENSION_LAPSE = 14 days;
-    uint40 public constant REPLACEMENT_DELAY = 30 days;
-    uint32 public constant MAX_KEYS = 4_096;
-    uint256 public constant MAX_NAME = 64;
-    uint256 public constant MAX_URI = 256;
-    uint256 public constant MAX_SPKI = 1_024;
-    uint256 public constant MAX_PROOF = 1_024;
+    uint40 private constant SUSPENSION_LAPSE = 14 days;
+    uint40 private constant REPLACEMENT_DELAY = 30 days;
+    uint32 private constant MAX_KEYS = 4_096;
+    uint256 private constant MAX_NAME = 64;
+    uint256 private constant MAX_URI = 256;
+    uint256 private constant MAX_SPKI = 1_024;
+    uint256 private constant MAX_PROOF = 1_024;
 
     bytes32 private constant KEY_POSSESSION_TYPEHASH = keccak256(
         "KeyPossession(uint32 manufacturerId,bytes32 keyId,uint8 purpose)"
@@ -502,7 +502,7 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
     /// @inheritdoc IManufacturerRegistry
     function operator(uint32 manufacturerId, address account) external view returns (uint8 rights, uint40 until) {
         OperatorGrant storage grant = _operators[manufacturerId][account];
-        if (!_grantCounts(grant, _cores[manufacturerId].epoch)) return (0, 0);
+        if (grant.rights == 0 || !_grantCounts(grant, _cores[manufacturerId].epoch)) return (0, 0);
         return (grant.rights, grant.until);
     }
 

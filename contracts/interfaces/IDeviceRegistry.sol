@@ -200,7 +200,7 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
     error ListLengthInvalid(uint256 length, uint256 maximum);
     /// @notice A subject is never zero.
     error SubjectZero();
-    /// @notice The credential was registered before, under `keyIndex`.
+    /// @notice The credential was registered before, under another key: `keyIndex`.
     error CredentialAlreadyRegistered(uint32 manufacturerId, bytes32 credentialHash, uint32 keyIndex);
     /// @notice The subject is marked already.
     error SubjectAlreadyMarked(uint32 manufacturerId, bytes32 subject, Mark mark, uint40 changedAt);
@@ -233,7 +233,9 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
         bytes32 s
     ) external;
 
-    /// @notice Registers credentials signed by an `OpenIssuer` key one by one. By the controller or an operator with REGISTER.
+    /// @notice Registers credentials signed by an `OpenIssuer` key one by one. Those that the same key registered before are passed
+    /// over as they are, so that nobody can hold a list up by registering one of it first. By the controller or an operator with
+    /// REGISTER.
     /// @param notAfters When each ends (inclusive), or 0 to leave that to the credential.
     function registerCredentials(
         uint32 manufacturerId,
@@ -261,7 +263,8 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
     /// @param invalidityDate When the keys are thought to have been lost; 0 if not known.
     function revoke(uint32 manufacturerId, Target[] calldata targets, uint8 reason, uint40 invalidityDate) external;
 
-    /// @notice Puts subjects that carry no mark on hold. By the controller or an operator with REVOKE.
+    /// @notice Puts subjects on hold. Those that are revoked are passed over; one that is on hold makes the call fail. By the
+    /// controller or an operator with REVOKE.
     function hold(uint32 manufacturerId, Target[] calldata targets) external;
 
     /// @notice Ends holds; each is named by the `changedAt` of its record, so that no other hold can be meant.
@@ -327,7 +330,9 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
     /// key was not compromised when the batch was registered, the batch carries no mark, the bit is clear, neither the credential
     /// nor its key is marked, the batch has not ended, and the proof is right.
     /// @dev The caller must have hashed the credential's bytes itself, and taken the key id from them: a wrong key id hides the
-    /// revocation of the key.
+    /// revocation of the key. A batch without {FLAG_BY_KEY} is an operator's word alone: verify the issuer key's signature on the
+    /// certificate too, as every off-chain verifier does, or accept only batches with that flag; and accept a raw public key only
+    /// from a batch with {FLAG_RAW_PUBLIC_KEYS}, a certificate only from one without.
     function statusOf(
         uint32 manufacturerId,
         uint32 series,
@@ -339,6 +344,9 @@ interface IDeviceRegistry is IHashChainedLog, ISuccession {
 
     /// @notice The status of a credential that was registered by itself, now. See {statusOf}; where the record has no `notAfter`, the
     /// caller checks the credential's own.
+    /// @dev The record is the word of the key or of an operator, and says nothing of what was signed: anybody can make a digest and a
+    /// signature that fit a public key, if the digest need not be the hash of anything. Only the bytes that hash to
+    /// `credentialHash`, and the issuer key's signature on them, show a certificate.
     function statusOfRecord(
         uint32 manufacturerId,
         bytes32 credentialHash,

@@ -4,8 +4,15 @@ pragma solidity ^0.8.24;
 /// @title Merkle inclusion proofs of RFC 9162, section 2.1, with SHA-256, over leaves that are 32-octet credential hashes.
 library MerkleTree {
     /// @notice The hash of a leaf: SHA-256(0x00 || credentialHash).
-    function leafHash(bytes32 credentialHash) internal pure returns (bytes32) {
-        return sha256(bytes.concat(hex"00", credentialHash));
+    function leafHash(bytes32 credentialHash) internal view returns (bytes32 leaf) {
+        assembly ("memory-safe") {
+            mstore8(0x00, 0x00)
+            mstore(0x01, credentialHash)
+            if iszero(staticcall(gas(), 0x02, 0x00, 33, 0x00, 32)) {
+                revert(0x00, 0x00)
+            }
+            leaf := mload(0x00)
+        }
     }
 
     /// @notice Whether `leaf` (a leaf hash) is at `index` of the tree of `size` leaves with this `root`. RFC 9162, 2.1.3.2.
@@ -21,41 +28,46 @@ library MerkleTree {
     ) internal view returns (bool included) {
         if (index >= size) return false;
         assembly ("memory-safe") {
-            // The 65 octets 0x01 || left || right lie above the free memory pointer, `left` at a multiple of 64, so that XOR with 32
-            // turns one side into the other.
-            let left := and(add(mload(0x40), 127), not(63))
-            let right := or(left, 32)
-            mstore8(sub(left, 1), 0x01)
+            // The 65 octets 0x01 || left || right lie at 0x1f, over the free memory pointer, which is put back at the end: fixed
+            // places keep the loop short. `node` is the side where the node is, and 0x60 minus it the sibling's.
+            let free := mload(0x40)
+            mstore8(0x1f, 0x01)
 
             let ok := 1
             let cursor := proof.offset
-            let last := sub(size, 1)
-            mstore(0x00, leaf)
-            for {} xor(index, last) {} {
-                let side := shl(5, and(index, 1))
-                mstore(xor(left, side), mload(0x00))
-                mstore(xor(right, side), calldataload(cursor))
-                // SHA-256 (precompile 0x02); it fails for lack of gas only.
-                ok := and(ok, staticcall(gas(), 0x02, sub(left, 1), 65, 0x00, 32))
+            let node := shl(and(index, 1), 0x20)
+            mstore(node, leaf)
+            // The levels on which the node is not the right-most one: as many as this has bits.
+            for {
+                let path := xor(index, sub(size, 1))
+            } path {
+                path := shr(1, path)
+            } {
+                mstore(sub(0x60, node), calldataload(cursor))
                 cursor := add(cursor, 32)
                 index := shr(1, index)
-                last := shr(1, last)
+                node := shl(and(index, 1), 0x20)
+                // SHA-256 (precompile 0x02), to the side where the next round wants it; it fails for lack of gas only.
+                ok := and(ok, staticcall(gas(), 0x02, 0x1f, 65, node, 32))
             }
+            // The right-most node of a level has a sibling only if it is a right child.
+            mstore(0x40, mload(node))
             for {} index {
                 index := shr(1, index)
             } {
                 if and(index, 1) {
-                    mstore(left, calldataload(cursor))
-                    mstore(right, mload(0x00))
-                    ok := and(ok, staticcall(gas(), 0x02, sub(left, 1), 65, 0x00, 32))
+                    mstore(0x20, calldataload(cursor))
                     cursor := add(cursor, 32)
+                    ok := and(ok, staticcall(gas(), 0x02, 0x1f, 65, 0x40, 32))
                 }
             }
+            leaf := mload(0x40)
+            mstore(0x40, free)
             if iszero(ok) {
                 revert(0x00, 0x00)
             }
             // Reading past the proof's end gave other bytes of the call; the length tells.
-            included := and(eq(cursor, add(proof.offset, shl(5, proof.length))), eq(mload(0x00), root))
+            included := and(eq(cursor, add(proof.offset, shl(5, proof.length))), eq(leaf, root))
         }
     }
 }
