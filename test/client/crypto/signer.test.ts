@@ -132,8 +132,8 @@ describe("signerFromPkcs8", () => {
     })
 
     it("a private number of zero or of the order", async () => {
-      const { exportPkcs8 } = await generateP256Key()
-      const pkcs8 = toHex(await exportPkcs8())
+      const signer = await generateP256Key()
+      const pkcs8 = toHex(await signer.exportPkcs8())
       const at = pkcs8.indexOf("0420") + 4
       for (const number of ["00".repeat(32), "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"]) {
         const other = fromHex(pkcs8.slice(0, at) + number + pkcs8.slice(at + 64))

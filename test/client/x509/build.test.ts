@@ -43,21 +43,17 @@ beforeAll(async () => {
   caKey = await generateP256Key()
   deviceKey = await generateP256Key()
   const validity = { notBefore: NOW - 60, notAfter: NOW + YEAR }
-  caParameters = {
-    ...{ subject: issuerName, issuer: issuerName, spki: caKey.spki, signer: caKey, serial: Uint8Array.of(1) },
-    ...validity,
-    ca: { pathLength: 0 },
+  const ca = { subject: issuerName, issuer: issuerName, spki: caKey.spki, signer: caKey, serial: Uint8Array.of(1) }
+  caParameters = { ...ca, ...validity, ca: { pathLength: 0 } }
+
+  const subject = { commonName: "device 1", serialNumber: "SN-0001" }
+  const device = { subject, issuer: issuerName, spki: deviceKey.spki, signer: caKey, serial }
+  const urls = {
+    aiaOcsp: "http://ocsp.example/",
+    aiaIssuers: "http://ca.example/ca.cer",
+    crlUrl: "http://ca.example/ca.crl",
   }
-  deviceParameters = {
-    ...{
-      subject: { commonName: "device 1", serialNumber: "SN-0001" },
-      issuer: issuerName,
-      spki: deviceKey.spki,
-      signer: caKey,
-    },
-    ...{ serial, ...validity, purposes: ["1.3.6.1.5.5.7.3.2"] },
-    ...{ aiaOcsp: "http://ocsp.example/", aiaIssuers: "http://ca.example/ca.cer", crlUrl: "http://ca.example/ca.crl" },
-  }
+  deviceParameters = { ...device, ...validity, ...urls, purposes: ["1.3.6.1.5.5.7.3.2"] }
 })
 afterAll(() => folder[Symbol.dispose]())
 

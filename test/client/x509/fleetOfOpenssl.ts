@@ -1,4 +1,4 @@
-import { OpensslFolder } from "./openssl.ts"
+import type { OpensslFolder } from "./openssl.ts"
 
 /** A CA and a device certificate below it, both made by the `openssl` command alone. */
 export type OpensslCase = {
@@ -94,8 +94,6 @@ export function makeOpensslFleet(folder: OpensslFolder, { key, signing }: Openss
   folder.run("req", "-x509", "-new", "-key", "ca.key", "-out", "ca.pem", ...ca, ...signing)
   folder.run("genpkey", ...key, "-out", "device.key")
   folder.run("req", "-new", "-key", "device.key", "-subj", "/CN=device 1", "-out", "device.csr", ...signing)
-  folder.run(
-    ...["x509", "-req", "-in", "device.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "365"],
-    ...["-extfile", "device.ext", "-out", "device.pem", ...signing],
-  )
+  const authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "365", "-extfile", "device.ext"]
+  folder.run("x509", "-req", "-in", "device.csr", "-out", "device.pem", ...authority, ...signing)
 }

@@ -10,17 +10,18 @@ import {
   encodePositionSerial,
   positionSerialMatches,
 } from "../../../client/x509/positionSerial.ts"
+import type { Position, PositionContext } from "../../../client/x509/positionSerial.ts"
 
-const context = {
+const context: PositionContext = {
   chainId: 31337n,
-  registry: "0x5fbdb2315678afecb367f032d93f642f64180aa3" as Hex,
-  issuerKeyId: `0x${"ab".repeat(32)}` as Hex,
+  registry: "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+  issuerKeyId: `0x${"ab".repeat(32)}`,
 }
 const place = { manufacturerId: 2, series: 2 ** 31, index: 7 }
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 /** The text of DESIGN, computed with nothing of ours. */
-function expected(c: typeof context, p: typeof place): string {
+function expected(c: PositionContext, p: Position): string {
   const number = (value: number) => value.toString(16).padStart(8, "0")
   const head = `5f${number(p.manufacturerId)}${number(p.series)}${number(p.index)}`
   const bound = c.chainId.toString(16).padStart(64, "0") + c.registry.slice(2) + c.issuerKeyId.slice(2) + head
