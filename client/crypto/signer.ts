@@ -1,5 +1,12 @@
-import { FleetrootError } from "../errors/base.ts"
-import { PrivateKeyEncryptedError, PrivateKeyInvalidError, WebCryptoMissingError } from "../errors/crypto.ts"
+import {
+  PrivateKeyEncryptedError,
+  PrivateKeyInvalidError,
+  PublicKeyInvalidError,
+  WebCryptoMissingError,
+} from "../errors/crypto.ts"
+import { DerError } from "../errors/x509.ts"
+import { defaultCrypto } from "./defaultCrypto.ts"
+import { ecdsaRawToDer } from "./ecdsa.ts"
 import type { Hex } from "./hex.ts"
 import { concatBytes, equalBytes } from "./hex.ts"
 import { DerReader } from "./derReader.ts"
@@ -8,7 +15,7 @@ import { keyIdOf } from "./keyId.ts"
 import { decodePem } from "./pem.ts"
 import { encodePublicKey, KEY_ALGORITHM_IDENTIFIERS, parsePublicKey } from "./publicKey.ts"
 import { assertStrictDer, DER } from "./strictDer.ts"
-import type { KeyAlgorithm } from "./types.ts"
+import type { KeyAlgorithm, SignatureAlgorithm } from "./types.ts"
 import { subtleOf } from "./webCrypto.ts"
 
 /** Somebody who signs: a key in memory, a file, an HSM. The private key stays behind this door. */
@@ -37,7 +44,16 @@ const WEB_ALGORITHMS = {
   ed25519: { name: "Ed25519" },
 } as const satisfies Record<KeyAlgorithm, object>
 
+const SIGNS_WITH = {
+  p256: "ecdsa-p256-sha256",
+  p384: "ecdsa-p384-sha384",
+  rsa: "rsa-pkcs1-sha256",
+  ed25519: "ed25519",
+} as const satisfies Record<KeyAlgorithm, SignatureAlgorithm>
+
 const PRIVATE_LABELS = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"] as const
+// Two headers and the OBJECT IDENTIFIER id-ecPublicKey stand in front of the curve's.
+const EC_CURVE_START = 11
 const VERSION_0 = derUnsigned(Uint8Array.of(0))
 
 /**
@@ -65,6 +81,16 @@ export async function signerFromPkcs8(key: Uint8Array | string): Promise<KeySign
   const subtle = webCryptoOrThrow()
   const pkcs8 = readPrivateKey(key)
   const algorithm = privateKeyAlgorithm(pkcs8)
+  const signer = await importSigner(subtle, algorithm, pkcs8)
+  await assertHalvesBelong(signer)
+  return signer
+}
+
+async function importSigner(
+  subtle: SubtleCrypto,
+  algorithm: KeyAlgorithm,
+  pkcs8: Uint8Array<ArrayBuffer>,
+): Promise<KeySigner> {
   try {
     // Taken out once to learn the public half, which PKCS#8 need not hold; the key that signs cannot be taken out.
     const open = await subtle.importKey("pkcs8", pkcs8, WEB_ALGORITHMS[algorithm], true, ["sign"])
@@ -73,10 +99,25 @@ export async function signerFromPkcs8(key: Uint8Array | string): Promise<KeySign
     const closed = await subtle.importKey("pkcs8", pkcs8, WEB_ALGORITHMS[algorithm], false, ["sign"])
     return signerOf(algorithm, spki, closed)
   } catch (cause) {
-    // The platform's reason may quote the key: only its kind of error is told.
-    const reason = cause instanceof FleetrootError ? cause.message : "the platform cannot read it"
+    // The platform's own words may quote the key: they are not passed on.
+    const reason =
+      cause instanceof PublicKeyInvalidError ? `of its public half, ${cause.reason}` : "the platform cannot read it"
     throw new PrivateKeyInvalidError({ reason })
   }
+}
+
+// A file may hold a public half that is not its private half's. Found out here, not from signatures that nobody takes.
+async function assertHalvesBelong(signer: KeySigner): Promise<void> {
+  const message = new TextEncoder().encode("fleetroot: do the halves of this key belong together?")
+  const raw = await signer.sign(message)
+  const ecdsa = signer.algorithm === "p256" || signer.algorithm === "p384"
+  const belong = await defaultCrypto().verify({
+    algorithm: SIGNS_WITH[signer.algorithm],
+    spki: signer.spki,
+    message,
+    signature: ecdsa ? ecdsaRawToDer(raw) : raw,
+  })
+  if (!belong) throw new PrivateKeyInvalidError({ reason: "its public half does not belong to its private half" })
 }
 
 function signerOf(algorithm: KeyAlgorithm, spki: Uint8Array, privateKey: CryptoKey): KeySigner {
@@ -114,35 +155,41 @@ function toPkcs8(label: string, der: Uint8Array): Uint8Array {
 
 // ECPrivateKey ::= SEQUENCE { version 1, OCTET STRING, [0] named curve, [1] public key }, RFC 5915, 3.
 function sec1Curve(der: Uint8Array): Uint8Array {
-  const fields = privateFields(der)
-  fields.integer("version")
-  fields.read(DER.octetString, "privateKey")
-  const parameters = fields.readIf(0xa0, "parameters")
-  const curve = parameters === undefined ? new Uint8Array(0) : fields.content(parameters)
-  for (const algorithm of ["p256", "p384"] as const) {
-    const identifier = KEY_ALGORITHM_IDENTIFIERS[algorithm]
-    // AlgorithmIdentifier ends with the OBJECT IDENTIFIER of the curve, which is what stands here.
-    if (curve.length > 0 && equalBytes(curve, identifier.subarray(11))) return identifier
-  }
+  const curve = readPrivate(der, (fields) => {
+    fields.integer("version")
+    fields.read(DER.octetString, "privateKey")
+    const parameters = fields.readIf(0xa0, "parameters")
+    return parameters === undefined ? new Uint8Array(0) : fields.content(parameters)
+  })
+  // An AlgorithmIdentifier ends with the OBJECT IDENTIFIER of the curve, which is what stands here.
+  const found = (["p256", "p384"] as const).find((algorithm) =>
+    equalBytes(curve, KEY_ALGORITHM_IDENTIFIERS[algorithm].subarray(EC_CURVE_START)),
+  )
+  if (found !== undefined) return KEY_ALGORITHM_IDENTIFIERS[found]
   throw new PrivateKeyInvalidError({ reason: "its curve is neither P-256 nor P-384, or is not named" })
 }
 
 function privateKeyAlgorithm(pkcs8: Uint8Array): KeyAlgorithm {
-  const fields = privateFields(pkcs8)
-  fields.integer("version")
-  const identifier = fields.whole(fields.read(DER.sequence, "privateKeyAlgorithm"))
+  const identifier = readPrivate(pkcs8, (fields) => {
+    fields.integer("version")
+    return fields.whole(fields.read(DER.sequence, "privateKeyAlgorithm"))
+  })
   for (const [algorithm, known] of Object.entries(KEY_ALGORITHM_IDENTIFIERS)) {
     if (equalBytes(identifier, known)) return algorithm as KeyAlgorithm
   }
   throw new PrivateKeyInvalidError({ reason: "its algorithm is none of P-256, P-384, RSA, Ed25519" })
 }
 
-function privateFields(der: Uint8Array): DerReader {
+function readPrivate(der: Uint8Array, read: (fields: DerReader) => Uint8Array): Uint8Array {
   try {
     assertStrictDer(der)
-    return new DerReader(der).enter(DER.sequence, "a private key")
+    return read(new DerReader(der).enter(DER.sequence, "a private key"))
   } catch (cause) {
-    throw new PrivateKeyInvalidError({ reason: "it is not DER", cause })
+    if (!(cause instanceof DerError)) throw cause
+    throw new PrivateKeyInvalidError({
+      reason: "it is not PKCS#8 in DER, or the block is of another form than it says",
+      cause,
+    })
   }
 }
 

@@ -7,7 +7,9 @@ import { parsePublicKey } from "../crypto/publicKey.ts"
 import type { KeySigner } from "../crypto/signer.ts"
 import { DER } from "../crypto/strictDer.ts"
 import { signatureAlgorithmIdentifier } from "./algorithms.ts"
+import { parseCertificate } from "./certificate.ts"
 import type { Certificate } from "./certificate.ts"
+import { parseCsr } from "./csr.ts"
 import {
   authorityInfoAccess,
   authorityKeyIdentifier,
@@ -64,6 +66,7 @@ const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000
  * certificate alone. The issuer's Name goes in octet for octet.
  *
  * @throws {@link CertificateFieldError} {@link PublicKeyInvalidError}
+ * @throws {@link DerError} {@link CertificateMalformedError} when a Name or extension given in DER is malformed.
  */
 export async function buildCertificate(parameters: BuildCertificateParameters): Promise<Uint8Array> {
   const { subject, issuer, spki, signer, serial, notBefore, notAfter } = parameters
@@ -76,6 +79,7 @@ export async function buildCertificate(parameters: BuildCertificateParameters): 
       allowed: `notBefore (${notBefore}) or later`,
     })
   }
+  assertSignerOf(issuer, signer)
   const algorithm = signatureAlgorithmIdentifier(signer.algorithm)
   const tbs = derSequence(
     V3,
@@ -87,7 +91,10 @@ export async function buildCertificate(parameters: BuildCertificateParameters): 
     spki,
     derElement(0xa3, encodeExtensions(allExtensions(parameters))),
   )
-  return signed(tbs, algorithm, signer)
+  const certificate = await signed(tbs, algorithm, signer)
+  // A Name, an extension or a signature from outside may be wrong: nothing leaves that we would refuse to read.
+  parseCertificate(certificate)
+  return certificate
 }
 
 /**
@@ -104,7 +111,9 @@ export async function buildCsr(parameters: {
   const { subject, signer, extensions = [] } = parameters
   const requests = extensions.length === 0 ? [] : [extensionRequest(extensions)]
   const info = derSequence(derUnsigned(Uint8Array.of(0)), nameOf(subject), signer.spki, derElement(0xa0, ...requests))
-  return signed(info, signatureAlgorithmIdentifier(signer.algorithm), signer)
+  const csr = await signed(info, signatureAlgorithmIdentifier(signer.algorithm), signer)
+  parseCsr(csr)
+  return csr
 }
 
 async function signed(content: Uint8Array, algorithm: Uint8Array, signer: KeySigner): Promise<Uint8Array> {
@@ -155,6 +164,12 @@ function extensionRequest(extensions: readonly CertificateExtension[]): Uint8Arr
   // 1.2.840.113549.1.9.14, RFC 2985, 5.4.2.
   const oid = derElement(DER.oid, fromHex("0x2a864886f70d01090e"))
   return derSequence(oid, derElement(DER.set, encodeExtensions(extensions)))
+}
+
+function assertSignerOf(issuer: SubjectName | Uint8Array | Certificate, signer: KeySigner): void {
+  if (issuer instanceof Uint8Array || !isCertificate(issuer) || issuer.keyId === signer.keyId) return
+  const allowed = `the key of the issuer's certificate, ${issuer.keyId}`
+  throw new CertificateFieldError({ field: "signer", value: signer.keyId, allowed })
 }
 
 // RFC 5280, 4.1.2.2.

@@ -20,16 +20,16 @@ export function readOneCertificate(input: string | Uint8Array): Uint8Array {
  * @throws {@link PemBlockMissingError} {@link PemBlocksManyError} {@link PemMalformedError}
  */
 export function readOneCsr(input: string | Uint8Array): Uint8Array {
-  // Some tools write the older label (RFC 7468, 7).
-  const old = typeof input === "string" && input.includes("-----BEGIN NEW CERTIFICATE REQUEST-----")
-  return readOne(input, old ? "NEW CERTIFICATE REQUEST" : "CERTIFICATE REQUEST")
+  return readOne(input, "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
 }
 
-function readOne(input: string | Uint8Array, label: string): Uint8Array {
+// `oldLabel`: some tools still write it (RFC 7468, 7).
+function readOne(input: string | Uint8Array, label: string, oldLabel?: string): Uint8Array {
   if (typeof input !== "string" && input[0] === DER.sequence) return plainBytes(input)
 
   const text = typeof input === "string" ? input : new TextDecoder().decode(input)
   const blocks = decodePem(text, label)
+  if (oldLabel !== undefined) blocks.push(...decodePem(text, oldLabel))
   const [block] = blocks
   if (block === undefined) throw new PemBlockMissingError({ label, found: labelsIn(text) })
   if (blocks.length > 1) throw new PemBlocksManyError({ label, count: blocks.length })

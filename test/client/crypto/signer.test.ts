@@ -131,6 +131,21 @@ describe("signerFromPkcs8", () => {
       }
     })
 
+    it("a public half of another key", async () => {
+      const [one, two] = await Promise.all([generateP256Key(), generateP256Key()])
+      const pkcs8 = await one.exportPkcs8()
+      const mixed = new Uint8Array([...pkcs8.slice(0, -64), ...two.spki.slice(-64)])
+      await expect(signerFromPkcs8(mixed)).rejects.toThrow(PrivateKeyInvalidError)
+    })
+
+    it("SEC1 in DER without its PEM label, and a label that lies", async () => {
+      folder.run("ec", "-in", "good.pem", "-outform", "DER", "-out", "sec1.der")
+      const sec1 = folder.bytes("sec1.der")
+      await expect(signerFromPkcs8(sec1)).rejects.toThrow(PrivateKeyInvalidError)
+      await expect(signerFromPkcs8(encodePem("PRIVATE KEY", sec1))).rejects.toThrow(PrivateKeyInvalidError)
+      await expect(signerFromPkcs8(encodePem("RSA PRIVATE KEY", sec1))).rejects.toThrow(PrivateKeyInvalidError)
+    })
+
     it("a private number of zero or of the order", async () => {
       const signer = await generateP256Key()
       const pkcs8 = toHex(await signer.exportPkcs8())

@@ -6,7 +6,7 @@ import { encodePublicKey } from "../../../client/crypto/publicKey.ts"
 import { generateP256Key, signerFromPkcs8 } from "../../../client/crypto/signer.ts"
 import type { KeySigner } from "../../../client/crypto/signer.ts"
 import { PublicKeyInvalidError } from "../../../client/errors/crypto.ts"
-import { CertificateFieldError } from "../../../client/errors/x509.ts"
+import { CertificateFieldError, DerError } from "../../../client/errors/x509.ts"
 import { buildCertificate, buildCsr } from "../../../client/x509/build.ts"
 import type { BuildCertificateParameters } from "../../../client/x509/build.ts"
 import { parseCertificate } from "../../../client/x509/certificate.ts"
@@ -178,6 +178,20 @@ describe("buildCertificate", () => {
       await expect(buildCertificate({ ...deviceParameters, ...change })).rejects.toThrow(CertificateFieldError)
     })
   }
+
+  it("refuses to sign with another key than that of the issuer's certificate", async () => {
+    const issuer = parseCertificate(await buildCertificate(caParameters))
+    const answer = buildCertificate({ ...deviceParameters, issuer, signer: deviceKey })
+    await expect(answer).rejects.toThrow(CertificateFieldError)
+  })
+
+  it("lets nothing out that it would refuse to read", async () => {
+    const issuer = fromHex("0x30020500")
+    await expect(buildCertificate({ ...deviceParameters, issuer })).rejects.toThrow(DerError)
+    await expect(buildCsr({ subject: issuer, signer: deviceKey })).rejects.toThrow(DerError)
+    const extensions = [{ oid: "2.5.29.15", critical: true, value: fromHex("0x0500") }]
+    await expect(buildCertificate({ ...deviceParameters, extensions })).rejects.toThrow(DerError)
+  })
 
   it("refuses to certify a key that is not sound", async () => {
     const spki = encodePublicKey("p256", new Uint8Array(65).fill(4))

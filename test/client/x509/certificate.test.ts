@@ -352,6 +352,7 @@ describe("parseCertificate", () => {
       const parsed = parseCertificate(new Uint8Array(new X509Certificate(pem).raw))
       expectSameAsPeculiar(parsed)
       expectSameAsOpenssl(parsed)
+      expect(checkDeviceProfile(parsed)).toEqual([])
     }
   })
 })
