@@ -5,7 +5,7 @@ import Fleetroot from "./modules/Fleetroot.ts"
 import { readDeployment } from "./readDeployment.ts"
 
 /** A ledger inside this process, with the contracts on it. */
-export type EmbeddedLedger = { rpc: JsonRpc; deployment: Deployment; close(): Promise<void> }
+export type EmbeddedLedger = { rpc: JsonRpc; deployment: Deployment; close: () => Promise<void> }
 
 /**
  * Starts Hardhat's ledger in this process and deploys the contracts with no delays; `governor` is consortium and guardian.

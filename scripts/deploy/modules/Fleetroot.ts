@@ -1,6 +1,7 @@
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules"
 
 /** All contracts of a deployment, in the order in which they need each other. */
+// oxlint-disable-next-line import/no-default-export -- `hardhat ignition deploy` loads the default export
 export default buildModule("Fleetroot", (m) => {
   const consortium = m.getParameter<string>("consortium")
   const guardian = m.getParameter<string>("guardian")
