@@ -506,12 +506,7 @@ contract DeviceRegistry is IDeviceRegistry, Succession, EIP712 {
 
     /// @dev Does nothing to a credential that the same key registered before: else anybody who holds one certificate of a list
     /// could make the list fail by registering that one first.
-    function _registerCredential(
-        OpenLog memory log,
-        bytes32 credentialHash,
-        uint32 keyIndex,
-        uint40 notAfter
-    ) private {
+    function _registerCredential(OpenLog memory log, bytes32 credentialHash, uint32 keyIndex, uint40 notAfter) private {
         if (credentialHash == 0) revert SubjectZero();
         Record storage stored = _records[log.manufacturerId][credentialHash];
         if (stored.registeredAt != 0) {

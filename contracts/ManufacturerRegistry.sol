@@ -540,11 +540,30 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         KeyPurpose purpose
     ) external view returns (bytes32 keyId, bytes32 x, bytes32 y) {
         _requireStatus(manufacturerId, ManufacturerStatus.Active);
-        if (!_requireCurrent(manufacturerId, keyIndex, purpose)) {
-            revert KeyAlgorithmUnsupported(manufacturerId, keyIndex);
-        }
-        StoredKey storage stored = _keys[manufacturerId][keyIndex];
+        StoredKey storage stored = _requireSigner(manufacturerId, keyIndex, purpose);
         return (stored.keyId, stored.x, stored.y);
+    }
+
+    /// @inheritdoc IManufacturerRegistry
+    function requireSigned(
+        uint32 manufacturerId,
+        KeyPurpose purpose,
+        bytes32 digest,
+        KeySignature[] calldata signatures
+    ) external view {
+        _requireStatus(manufacturerId, ManufacturerStatus.Active);
+        uint32 previous = 0;
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            KeySignature calldata signature = signatures[i];
+            uint32 keyIndex = signature.keyIndex;
+            if (keyIndex <= previous) revert SignaturesUnordered(keyIndex, previous);
+            previous = keyIndex;
+            StoredKey storage stored = _requireSigner(manufacturerId, keyIndex, purpose);
+            // Only points of the curve were stored for a proven key.
+            if (!P256Signature.verifyByPoint(digest, signature.r, signature.s, stored.x, stored.y)) {
+                revert SignatureInvalid(stored.keyId);
+            }
+        }
     }
 
     // ------------------------------------------------------------------------------------------------------------- checks
@@ -579,21 +598,40 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
         return grant.epoch == epoch && block.timestamp < grant.until;
     }
 
+    /// @return stored The key.
     /// @return proven Whether the key is P-256, checked by this contract.
     function _requireCurrent(
         uint32 manufacturerId,
         uint32 keyIndex,
         KeyPurpose purpose
-    ) private view returns (bool proven) {
-        KeyMeta memory meta = _keyMeta(manufacturerId, keyIndex);
-        if (meta.purpose != purpose) revert KeyPurposeWrong(manufacturerId, keyIndex, meta.purpose);
-        if (
-            block.timestamp < meta.notBefore ||
-            block.timestamp >= meta.notAfter ||
-            meta.revokedAt != 0 ||
-            meta.compromisedSince != 0
-        ) revert KeyNotCurrent(manufacturerId, keyIndex);
-        return meta.proven;
+    ) private view returns (StoredKey storage stored, bool proven) {
+        stored = _keys[manufacturerId][keyIndex];
+        KeyMeta storage meta = stored.meta;
+        // One read of one slot.
+        (KeyPurpose found, uint40 notBefore, uint40 notAfter, uint40 revokedAt, uint40 compromisedSince) = (
+            meta.purpose,
+            meta.notBefore,
+            meta.notAfter,
+            meta.revokedAt,
+            meta.compromisedSince
+        );
+        proven = meta.proven;
+        if (found != purpose) {
+            if (found == KeyPurpose.None) revert KeyUnknown(manufacturerId, keyIndex);
+            revert KeyPurposeWrong(manufacturerId, keyIndex, found);
+        }
+        if (block.timestamp < notBefore || block.timestamp >= notAfter || revokedAt | compromisedSince != 0)
+            revert KeyNotCurrent(manufacturerId, keyIndex);
+    }
+
+    function _requireSigner(
+        uint32 manufacturerId,
+        uint32 keyIndex,
+        KeyPurpose purpose
+    ) private view returns (StoredKey storage stored) {
+        bool proven;
+        (stored, proven) = _requireCurrent(manufacturerId, keyIndex, purpose);
+        if (!proven) revert KeyAlgorithmUnsupported(manufacturerId, keyIndex);
     }
 
     function _requirePossession(

@@ -55,7 +55,6 @@ export const errorsAbi = [
   {"type":"error","name":"MinimumInvalid","inputs":[{"name":"wanted","type":"uint64"},{"name":"minimum","type":"uint64"},{"name":"latest","type":"uint64"}]},
   {"type":"error","name":"NotAfterPast","inputs":[{"name":"notAfter","type":"uint40"}]},
   {"type":"error","name":"OperatorInvalid","inputs":[{"name":"rights","type":"uint8"},{"name":"until","type":"uint40"}]},
-  {"type":"error","name":"ProductZero","inputs":[]},
   {"type":"error","name":"PublicKeyInvalid","inputs":[{"name":"x","type":"bytes32"},{"name":"y","type":"bytes32"}]},
   {"type":"error","name":"RawPublicKeyInvalid","inputs":[]},
   {"type":"error","name":"ReasonInvalid","inputs":[{"name":"reason","type":"uint8"}]},

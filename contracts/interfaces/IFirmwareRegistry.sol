@@ -24,7 +24,7 @@ enum Installability {
 /// @title What may be installed.
 /// @notice Firmware releases, each signed by k of a manufacturer's firmware keys; their recall, which nothing undoes; and for each
 /// product the oldest security version that may still be installed, which never falls.
-/// @dev A product is any non-zero name of 32 octets within one manufacturer. A security version is the anti-rollback counter of an
+/// @dev A product is any name of 32 octets within one manufacturer. A security version is the anti-rollback counter of an
 /// image; it starts from 1 and is unique within a product. An image digest is a SHA-256; which octets of a file it covers is the
 /// image format's business.
 ///
@@ -59,15 +59,6 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
         string uri;
     }
 
-    /// @notice One signature over a release.
-    struct Signature {
-        /// The manufacturer's `Firmware` key that made it.
-        uint32 keyIndex;
-        bytes32 r;
-        /// At most n / 2.
-        bytes32 s;
-    }
-
     /// @notice A published release. `releasedAt` is 0 if there is none.
     struct Release {
         uint64 securityVersion;
@@ -96,7 +87,7 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
     // ------------------------------------------------------------------------------------------------------------- events
 
     /// @notice A release was published.
-    /// @param signers The indices of the keys that signed, ascending: 16 bits each, the first in the lowest; 0: no more.
+    /// @param signers The indices of the keys that signed, ascending: 16 bits each, the last in the lowest; 0: no more.
     event ReleasePublished(
         uint32 indexed manufacturerId,
         uint64 sequence,
@@ -138,8 +129,6 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
 
     // ------------------------------------------------------------------------------------------------------------- errors
 
-    /// @notice A product is never zero.
-    error ProductZero();
     /// @notice An image digest is never zero.
     error ImageDigestZero();
     /// @notice A security version must be above the product's `latest`, by at most 1,024.
@@ -150,10 +139,6 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
     error TextInvalid();
     /// @notice There are fewer signatures than the threshold, or more than a release can carry.
     error SignatureCountInvalid(uint256 count, uint256 minimum, uint256 maximum);
-    /// @notice Signatures come by strictly ascending key index.
-    error SignaturesUnordered(uint32 keyIndex, uint32 previous);
-    /// @notice The signature is not the key's over this statement, or its s is above n / 2.
-    error SignatureInvalid(bytes32 keyId);
     /// @notice There is no such release.
     error ReleaseUnknown(uint32 manufacturerId, bytes32 product, uint64 securityVersion);
     /// @notice The release was recalled before.
@@ -171,7 +156,11 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
     /// higher one would bring a recalled image back.
     /// @param signatures At least as many as the threshold, at most 8, strictly ascending by key index. Each key must be P-256, for
     /// firmware, and current.
-    function publish(uint32 manufacturerId, ReleaseInput calldata input, Signature[] calldata signatures) external;
+    function publish(
+        uint32 manufacturerId,
+        ReleaseInput calldata input,
+        IManufacturerRegistry.KeySignature[] calldata signatures
+    ) external;
 
     /// @notice Recalls a release, for ever. By the controller or an operator with RELEASE, whatever the manufacturer's status.
     /// Raises no minimum by itself.

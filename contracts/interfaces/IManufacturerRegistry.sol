@@ -76,6 +76,14 @@ interface IManufacturerRegistry is IHashChainedLog {
         bytes32 y;
     }
 
+    /// @notice A signature by one of a manufacturer's P-256 keys.
+    struct KeySignature {
+        uint32 keyIndex;
+        bytes32 r;
+        /// At most n / 2.
+        bytes32 s;
+    }
+
     // ------------------------------------------------------------------------------------------------------------- events
 
     /// @notice `manufacturerId` was admitted by the consortium.
@@ -199,6 +207,10 @@ interface IManufacturerRegistry is IHashChainedLog {
     error KeyNotCurrent(uint32 manufacturerId, uint32 keyIndex);
     /// @notice The contract verifies P-256 signatures only.
     error KeyAlgorithmUnsupported(uint32 manufacturerId, uint32 keyIndex);
+    /// @notice Signatures come by strictly ascending key index.
+    error SignaturesUnordered(uint32 keyIndex, uint32 previous);
+    /// @notice The signature is not the key's over this digest, or its s is above n / 2.
+    error SignatureInvalid(bytes32 keyId);
     /// @notice The authority of a registry never changes.
     error AuthorityImmutable();
     /// @notice Outside test chains the key delay may not be zero; ids start from 1.
@@ -318,4 +330,14 @@ interface IManufacturerRegistry is IHashChainedLog {
         uint32 keyIndex,
         KeyPurpose purpose
     ) external view returns (bytes32 keyId, bytes32 x, bytes32 y);
+
+    /// @notice Reverts unless the manufacturer is active and each of these P-256 keys is current, has `purpose` and signed `digest`, a
+    /// SHA-256 hash. The keys are distinct: they come by strictly ascending index. How many there must be is the caller's to say; none
+    /// is accepted too.
+    function requireSigned(
+        uint32 manufacturerId,
+        KeyPurpose purpose,
+        bytes32 digest,
+        KeySignature[] calldata signatures
+    ) external view;
 }

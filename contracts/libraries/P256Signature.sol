@@ -15,9 +15,13 @@ library P256Signature {
 
     /// @notice Whether (r, s) is the signature by (x, y) over the SHA-256 hash `digest`; refuses s above n / 2.
     function verify(bytes32 digest, bytes32 r, bytes32 s, bytes32 x, bytes32 y) internal view returns (bool) {
-        if (uint256(r) == 0 || uint256(r) >= P256.N || uint256(s) == 0 || uint256(s) > HALF_N) return false;
         // The older RIP-7212 precompiles let the point at infinity through.
-        if (!P256.isValidPublicKey(x, y)) return false;
+        return P256.isValidPublicKey(x, y) && verifyByPoint(digest, r, s, x, y);
+    }
+
+    /// @notice As {verify}, for an (x, y) that is known to be a point of the curve.
+    function verifyByPoint(bytes32 digest, bytes32 r, bytes32 s, bytes32 x, bytes32 y) internal view returns (bool) {
+        if (uint256(r) == 0 || uint256(r) >= P256.N || uint256(s) == 0 || uint256(s) > HALF_N) return false;
         if (_precompileAccepts(digest, r, s, x, y)) return true;
         if (_precompileIsSound()) return false;
         return P256.verifySolidity(digest, r, s, x, y);

@@ -14,17 +14,24 @@ library PlainText {
     /// @notice Whether an octet of `text` is below 0x20, or is 0x7f. What the other octets are is not looked at: readers must still
     /// treat the text as foreign, and as UTF-8 that may be broken.
     function hasControl(string calldata text) internal pure returns (bool) {
-        bytes calldata octets = bytes(text);
-        for (uint256 i = 0; i < octets.length; i += 32) {
-            uint256 word = uint256(bytes32(octets[i:]));
-            uint256 left = octets.length - i;
-            // The octets past the end read as zero: let them be spaces.
-            if (left < 32) word |= SPACES >> (8 * left);
-            uint256 low = word & LOW_BITS;
-            uint256 printable = (low + TO_HIGH_BIT_FROM_20) | word;
-            uint256 deleting = (low + TO_HIGH_BIT_FROM_7F) & ~word;
-            if (printable & ~deleting & HIGH_BITS != HIGH_BITS) return true;
+        uint256 length = bytes(text).length;
+        uint256 printable = HIGH_BITS;
+        for (uint256 i = 0; i < length;) {
+            uint256 word;
+            assembly ("memory-safe") {
+                word := calldataload(add(text.offset, i))
+            }
+            unchecked {
+                i += 32;
+                // Let the octets past the end be spaces.
+                if (i > length) {
+                    uint256 past = (1 << (8 * (i - length))) - 1;
+                    word = (word & ~past) | (SPACES & past);
+                }
+                uint256 low = word & LOW_BITS;
+                printable &= ((low + TO_HIGH_BIT_FROM_20) & ~(low + TO_HIGH_BIT_FROM_7F)) | word;
+            }
         }
-        return false;
+        return printable & HIGH_BITS != HIGH_BITS;
     }
 }
