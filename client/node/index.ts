@@ -1,0 +1,10 @@
+/** What needs Node: files of fleets, receipts and manifests, and the state that is kept between runs. */
+export { certificatesFromPath } from "./certificatesFromPath.ts"
+export type { CertificatesFromPathOptions } from "./certificatesFromPath.ts"
+export { fileManifestSource } from "./fileManifestSource.ts"
+export type { FileManifestSource } from "./fileManifestSource.ts"
+export { receiptFromFile, receiptsFromFolder } from "./receiptFiles.ts"
+export { writeFileAtomic } from "./writeFileAtomic.ts"
+export type { WriteFileAtomicOptions } from "./writeFileAtomic.ts"
+export { writeReceipts } from "./writeReceipts.ts"
+export type { ReceiptToWrite, WriteReceiptsOptions } from "./writeReceipts.ts"
