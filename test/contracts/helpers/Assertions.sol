@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {vm} from "./Vm.sol";
+
+/// @notice What these tests say of calls and values. Everything reverts with words that say what was found.
+abstract contract Assertions {
+    error Different(string what, bytes32 found, bytes32 expected);
+    error Untrue(string what);
+    error CallRefused(bytes4 selector, bytes reason);
+    error CallAccepted(bytes4 selector);
+    error WrongRefusal(bytes4 selector, bytes found, bytes expected);
+
+    function equal(uint256 found, uint256 expected, string memory what) internal pure {
+        if (found != expected) revert Different(what, bytes32(found), bytes32(expected));
+    }
+
+    function equal(bytes32 found, bytes32 expected, string memory what) internal pure {
+        if (found != expected) revert Different(what, found, expected);
+    }
+
+    function equal(address found, address expected, string memory what) internal pure {
+        equal(uint256(uint160(found)), uint256(uint160(expected)), what);
+    }
+
+    function isTrue(bool condition, string memory what) internal pure {
+        if (!condition) revert Untrue(what);
+    }
+
+    /// @notice `actor` calls `target`, which must accept.
+    function accept(address actor, address target, bytes memory data) internal returns (bytes memory answer) {
+        bool ok;
+        (ok, answer) = callAs(actor, target, data);
+        if (!ok) revert CallRefused(bytes4(data), answer);
+    }
+
+    /// @notice `actor` calls `target`, which must refuse with exactly `reason`.
+    function refuse(address actor, address target, bytes memory data, bytes memory reason) internal {
+        (bool ok, bytes memory answer) = callAs(actor, target, data);
+        if (ok) revert CallAccepted(bytes4(data));
+        if (keccak256(answer) != keccak256(reason)) revert WrongRefusal(bytes4(data), answer, reason);
+    }
+
+    /// @notice As {refuse}, for refusals by the compiler's own checks, which carry no reason of ours.
+    function refuseAnyhow(address actor, address target, bytes memory data) internal {
+        (bool ok, ) = callAs(actor, target, data);
+        if (ok) revert CallAccepted(bytes4(data));
+    }
+
+    function callAs(address actor, address target, bytes memory data) internal returns (bool ok, bytes memory answer) {
+        vm.prank(actor);
+        (ok, answer) = target.call(data);
+    }
+
+    /// @notice A number from `low` to `high`, both included.
+    function between(uint256 seed, uint256 low, uint256 high) internal pure returns (uint256) {
+        if (low == 0 && high == type(uint256).max) return seed;
+        return low + (seed % (high - low + 1));
+    }
+}
