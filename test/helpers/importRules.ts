@@ -54,6 +54,7 @@ const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
   ["@noble/hashes", ["crypto", "x509", "merkle"]],
   ["@peculiar/", ["x509"]],
   ["cbor2", ["cose"]],
+  ["@ethereumjs/", ["ledger"]],
   ["ethers", ["ethers"]],
   ["csv-parse", ["batch", "node"]],
 ]
