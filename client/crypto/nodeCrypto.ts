@@ -1,5 +1,6 @@
 /** The part of `node:crypto` that this library uses, where it exists. */
 type NodeCrypto = Pick<typeof import("node:crypto"), "createPublicKey" | "verify" | "constants"> & {
+  readonly createHash?: typeof import("node:crypto").createHash
   readonly hash: (algorithm: "sha256", input: Uint8Array, encoding: "latin1" | "hex") => string
 }
 
