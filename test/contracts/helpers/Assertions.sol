@@ -52,6 +52,15 @@ abstract contract Assertions {
         (ok, answer) = target.call(data);
     }
 
+    /// @notice The time now.
+    function time() internal view returns (uint40) {
+        return uint40(vm.getBlockTimestamp());
+    }
+
+    function wait(uint256 secondsToWait) internal {
+        vm.warp(time() + secondsToWait);
+    }
+
     /// @notice A number from `low` to `high`, both included.
     function between(uint256 seed, uint256 low, uint256 high) internal pure returns (uint256) {
         if (low == 0 && high == type(uint256).max) return seed;

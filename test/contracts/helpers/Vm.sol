@@ -10,6 +10,8 @@ interface Vm {
     }
 
     function warp(uint256 timestamp) external;
+    /// @dev The compiler may read `block.timestamp` again after a warp where the source read it before; this it cannot.
+    function getBlockTimestamp() external view returns (uint256);
     function chainId(uint256 id) external;
     function prank(address sender) external;
     function assume(bool condition) external pure;

@@ -34,7 +34,7 @@ abstract contract World is Assertions {
     DeviceRegistry internal devices;
 
     function deploy(uint32 delay, uint40 keyDelay) internal {
-        if (block.timestamp < START) vm.warp(START);
+        if (time() < START) vm.warp(START);
         access = new FleetrootAccess(CONSORTIUM, GUARDIAN, delay);
         manufacturers = new ManufacturerRegistry(address(access), keyDelay, 1);
         devices = new DeviceRegistry(manufacturers, address(access));
@@ -47,7 +47,7 @@ abstract contract World is Assertions {
         addKey(1, CONTROLLER, ISSUER, KeyPurpose.Issuer);
         addKey(1, CONTROLLER, OPEN_ISSUER, KeyPurpose.OpenIssuer);
         accept(CONTROLLER, address(manufacturers), abi.encodeCall(manufacturers.setOperator, (1, OPERATOR, 7, FAR)));
-        vm.warp(block.timestamp + 10);
+        wait(10);
     }
 
     function admit(address controller) internal returns (uint32) {
