@@ -63,8 +63,9 @@ export type { DeviceStatus, RefusalReason, RevocationReason, Verdict, VerdictBat
 
 export { ManufacturerClient, OPERATOR_RIGHT } from "./manufacturer/manufacturerClient.ts"
 export type { ManufacturerClientOptions, OperatorRight } from "./manufacturer/manufacturerClient.ts"
-export { RESERVED_SERIES } from "./manufacturer/batches.ts"
+export { RESERVED_SERIES, usedSeries } from "./manufacturer/batches.ts"
 export type { RegisterBatchParameters } from "./manufacturer/batches.ts"
+export { listKeys } from "./manufacturer/keys.ts"
 export type { AddKeyParameters } from "./manufacturer/keys.ts"
 export type { LoneCredential, RevokeParameters, Subject } from "./manufacturer/marks.ts"
 export type { WriteOutcome } from "./manufacturer/context.ts"

@@ -28,6 +28,28 @@ export class EndpointTimeoutError extends FleetrootError {
   }
 }
 
+/** The server refused the request itself: a rate limit, a missing key, a redirect, a fault of its own. */
+export class EndpointStatusError extends FleetrootError {
+  override name = "EndpointStatusError" as const
+  override readonly code = "ENDPOINT_STATUS" as const
+  /** HTTP status; 0 for a redirect that a browser hid. */
+  readonly status: number
+  constructor({ endpoint, status }: { endpoint: string; status: number }) {
+    super(`${endpoint} answered with HTTP status ${status}.`, {
+      hint:
+        status === 429
+          ? "Ask less often, or use another node."
+          : status === 401 || status === 403
+            ? "The address needs a key that is missing or wrong."
+            : status < 400
+              ? "Redirects are not followed: give the address that it leads to, if you trust that."
+              : "Use another node, or wait until this one is well.",
+      docs: "docs/errors.md#endpoint-status",
+    })
+    this.status = status
+  }
+}
+
 /** The endpoint sent more than the client is willing to read. */
 export class ReplyTooLargeError extends FleetrootError {
   override name = "ReplyTooLargeError" as const
@@ -64,14 +86,17 @@ export class RpcRejectedError extends FleetrootError {
     rpcCode,
     rpcMessage,
     data,
+    cause,
   }: {
     method: string
     rpcCode: number
     rpcMessage: string
     data?: unknown
+    cause?: unknown
   }) {
     super(`The node refused ${method}: ${rpcMessage.slice(0, 300)} (${rpcCode}).`, {
       docs: "docs/errors.md#rpc-rejected",
+      cause,
     })
     this.rpcCode = rpcCode
     this.data = data
@@ -231,10 +256,39 @@ export class ContractRevertedError extends FleetrootError {
 export class GasCapExceededError extends FleetrootError {
   override name = "GasCapExceededError" as const
   override readonly code = "GAS_CAP_EXCEEDED" as const
-  constructor({ functionName, gas, cap }: { functionName: string; gas: bigint; cap: bigint }) {
-    super(`${functionName} needs ${gas} gas; a transaction may use ${cap}.`, {
+  constructor({ functionName, gas, cap, cause }: { functionName: string; gas: bigint; cap: bigint; cause?: unknown }) {
+    super(`${functionName} needs ${gas} gas or more; a transaction may use ${cap}.`, {
       hint: "Send fewer at a time.",
       docs: "docs/errors.md#gas-cap-exceeded",
+      cause,
+    })
+  }
+}
+
+/** Gas costs more at the moment than the caller allows. Nothing was sent. */
+export class FeeCapExceededError extends FleetrootError {
+  override name = "FeeCapExceededError" as const
+  override readonly code = "FEE_CAP_EXCEEDED" as const
+  readonly baseFeeWei: bigint
+  readonly feeCapWei: bigint
+  constructor({ baseFeeWei, feeCapWei }: { baseFeeWei: bigint; feeCapWei: bigint }) {
+    super(`One gas costs ${baseFeeWei} wei at the moment; at most ${feeCapWei} are allowed.`, {
+      hint: "Wait until the chain is less busy, or raise the fee cap.",
+      docs: "docs/errors.md#fee-cap-exceeded",
+    })
+    this.baseFeeWei = baseFeeWei
+    this.feeCapWei = feeCapWei
+  }
+}
+
+/** Other senders of the same account were quicker, several times in a row. Nothing of ours was mined. */
+export class NonceContestedError extends FleetrootError {
+  override name = "NonceContestedError" as const
+  override readonly code = "NONCE_CONTESTED" as const
+  constructor({ account, attempts }: { account: string; attempts: number }) {
+    super(`Other transactions of ${account} took the place of ours ${attempts} times.`, {
+      hint: "Let one program at a time send from an account, or give each its own operator account.",
+      docs: "docs/errors.md#nonce-contested",
     })
   }
 }
@@ -275,6 +329,42 @@ export class KeyOwnerAmbiguousError extends FleetrootError {
     super(`Key ${keyId} is proven by manufacturers ${owners.join(" and ")}.`, {
       hint: "Somebody shared a private key. The key must not be used; tell the consortium.",
       docs: "docs/errors.md#key-owner-ambiguous",
+    })
+  }
+}
+
+/** A number is out of its range. */
+export class NumberOutOfRangeError extends FleetrootError {
+  override name = "NumberOutOfRangeError" as const
+  override readonly code = "NUMBER_OUT_OF_RANGE" as const
+  constructor({ what, found, minimum, maximum }: { what: string; found: unknown; minimum: number; maximum: number }) {
+    super(`${what} should be an integer from ${minimum} to ${maximum}; found ${String(found)}.`, {
+      hint: "Numbers are written in decimal, without sign, space or exponent.",
+      docs: "docs/errors.md#number-out-of-range",
+    })
+  }
+}
+
+/** A hash, key id or other subject is not 32 octets of lower-case hex. */
+export class HashInvalidError extends FleetrootError {
+  override name = "HashInvalidError" as const
+  override readonly code = "HASH_INVALID" as const
+  constructor({ what, found }: { what: string; found: unknown }) {
+    super(`${what} should be 0x and 64 lower-case digits; found ${JSON.stringify(found)?.slice(0, 80) ?? "nothing"}.`, {
+      hint: "Give the SHA-256 as this library and `fleetroot status` print it.",
+      docs: "docs/errors.md#hash-invalid",
+    })
+  }
+}
+
+/** An account is not 20 octets of hex, or its checksum (ERC-55) is wrong. */
+export class AddressInvalidError extends FleetrootError {
+  override name = "AddressInvalidError" as const
+  override readonly code = "ADDRESS_INVALID" as const
+  constructor({ what, found }: { what: string; found: unknown }) {
+    super(`${what} should be 0x and 40 digits; found ${JSON.stringify(found)?.slice(0, 80) ?? "nothing"}.`, {
+      hint: "Copy the whole address. One in mixed case carries a checksum: a wrong digit shows.",
+      docs: "docs/errors.md#address-invalid",
     })
   }
 }

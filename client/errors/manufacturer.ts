@@ -36,6 +36,18 @@ export class KeyMissingError extends FleetrootError {
   }
 }
 
+/** The credential has a record of its own already, under another key: a record is written once. */
+export class CredentialTakenError extends FleetrootError {
+  override name = "CredentialTakenError" as const
+  override readonly code = "CREDENTIAL_TAKEN" as const
+  constructor({ credentialHash, keyIndex }: { credentialHash: string; keyIndex: number }) {
+    super(`Credential ${credentialHash} is registered already, under key ${keyIndex}.`, {
+      hint: "If that key did not sign it, it can never be good: issue a new certificate.",
+      docs: "docs/errors.md#credential-taken",
+    })
+  }
+}
+
 /** The series holds another batch. */
 export class SeriesUsedError extends FleetrootError {
   override name = "SeriesUsedError" as const
@@ -60,14 +72,14 @@ export class IssuerSignatureMissingError extends FleetrootError {
   }
 }
 
-/** A number is out of its range. */
-export class NumberOutOfRangeError extends FleetrootError {
-  override name = "NumberOutOfRangeError" as const
-  override readonly code = "NUMBER_OUT_OF_RANGE" as const
-  constructor({ what, found, minimum, maximum }: { what: string; found: unknown; minimum: number; maximum: number }) {
-    super(`${what} should be an integer from ${minimum} to ${maximum}; found ${String(found)}.`, {
-      hint: "Numbers are written in decimal, without sign, space or exponent.",
-      docs: "docs/errors.md#number-out-of-range",
+/** The manufacturer has no such batch. */
+export class BatchMissingError extends FleetrootError {
+  override name = "BatchMissingError" as const
+  override readonly code = "BATCH_MISSING" as const
+  constructor({ manufacturerId, series }: { manufacturerId: number; series: number }) {
+    super(`Manufacturer ${manufacturerId} has no batch ${series}.`, {
+      hint: "Check manufacturer and series: `fleetroot batch show`.",
+      docs: "docs/errors.md#batch-missing",
     })
   }
 }

@@ -4,7 +4,8 @@ import { manufacturerRegistryAbi } from "../abi/ManufacturerRegistry.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { ReplyMalformedError } from "../errors/ledger.ts"
 import { decodeView, encodeView } from "../ledger/contractCalls.ts"
-import type { Ledger } from "../ledger/ledger.ts"
+import type { Ledger, Manufacturer } from "../ledger/ledger.ts"
+import { assertAddress } from "../ledger/limits.ts"
 import { readEvents } from "../ledger/events.ts"
 import type { JsonRpc } from "../ledger/rpc/jsonRpc.ts"
 import { isRevert } from "../ledger/writer.ts"
@@ -40,7 +41,18 @@ export class GovernanceClient {
       functionName: "admit",
       args: [controller, name, metadataURI],
     })
+    assertAddress(controller, "a controller")
     const { access, manufacturers } = this.#ledger.deployment.contracts
+    const admission = {
+      to: manufacturers.address,
+      abi: manufacturerRegistryAbi,
+      functionName: "admit",
+      args: [controller, name, metadataURI],
+      once: true,
+    } as const
+    // Carried out before the run that did it could say so: the schedule no longer shows it.
+    const earlier = await this.#writer.resume(admission)
+    if (earlier !== undefined) return this.#admitted(earlier)
     const immediate = await this.#mayCallNow(data)
     const due = immediate ? undefined : await this.#scheduledFor(data)
     const now = (await this.#ledger.at("latest")).block.timestamp
@@ -56,43 +68,46 @@ export class GovernanceClient {
     if (due !== undefined && due > now) {
       return { state: "scheduled", dueAt: new Date(due * 1000), transaction: null }
     }
-    const transaction = await this.#writer.write({
-      to: manufacturers.address,
-      abi: manufacturerRegistryAbi,
-      functionName: "admit",
-      args: [controller, name, metadataURI],
-      once: true,
-    })
-    return { state: "admitted", manufacturerId: await this.#admittedIn(transaction), transaction }
+    return this.#admitted(await this.#writer.write(admission))
   }
 
   /** Suspends a manufacturer at once; null if it is suspended. By a guardian. */
   async suspend(manufacturerId: number): Promise<Mined | null> {
-    const manufacturer = await (await this.#ledger.at("latest")).manufacturer(manufacturerId)
+    const { manufacturer, seenAt } = await this.#read(manufacturerId)
     if (manufacturer?.status === "suspended") return null
-    return this.#write("suspend", manufacturerId)
+    return this.#write("suspend", manufacturerId, seenAt)
   }
 
   /** Makes a suspension last until it is ended. By the consortium. */
   async confirmSuspension(manufacturerId: number): Promise<Mined | null> {
-    const manufacturer = await (await this.#ledger.at("latest")).manufacturer(manufacturerId)
+    const { manufacturer, seenAt } = await this.#read(manufacturerId)
     if (manufacturer?.status === "suspended" && manufacturer.suspendedUntil === undefined) return null
-    return this.#write("confirmSuspension", manufacturerId)
+    return this.#write("confirmSuspension", manufacturerId, seenAt)
   }
 
   /** Ends a suspension at once; null if there is none. By the consortium. */
   async resume(manufacturerId: number): Promise<Mined | null> {
-    const manufacturer = await (await this.#ledger.at("latest")).manufacturer(manufacturerId)
+    const { manufacturer, seenAt } = await this.#read(manufacturerId)
     if (manufacturer?.status === "active") return null
-    return this.#write("resume", manufacturerId)
+    return this.#write("resume", manufacturerId, seenAt)
   }
 
-  #write(functionName: "suspend" | "confirmSuspension" | "resume", manufacturerId: number): Promise<Mined> {
+  async #read(manufacturerId: number): Promise<{ manufacturer: Manufacturer | undefined; seenAt: number }> {
+    const view = await this.#ledger.at("latest")
+    return { manufacturer: await view.manufacturer(manufacturerId), seenAt: view.block.number }
+  }
+
+  #write(
+    functionName: "suspend" | "confirmSuspension" | "resume",
+    manufacturerId: number,
+    seenAt: number,
+  ): Promise<Mined> {
     return this.#writer.write({
       to: this.#ledger.deployment.contracts.manufacturers.address,
       abi: manufacturerRegistryAbi,
       functionName,
       args: [manufacturerId],
+      seenAt,
     })
   }
 
@@ -124,7 +139,7 @@ export class GovernanceClient {
     return this.#rpc.request({ method: "eth_call", params: [{ to, data }, "latest"] })
   }
 
-  async #admittedIn(transaction: Mined): Promise<number> {
+  async #admitted(transaction: Mined): Promise<AdmissionResult> {
     const events = await readEvents(this.#rpc, {
       abi: manufacturerRegistryAbi,
       address: this.#ledger.deployment.contracts.manufacturers.address,
@@ -132,15 +147,12 @@ export class GovernanceClient {
       fromBlock: transaction.blockNumber,
       toBlock: transaction.blockNumber,
     })
-    const id = events.at(-1)?.args["manufacturerId"]
-    if (typeof id !== "number") {
-      throw new ReplyMalformedError({
-        what: "the admission's event",
-        expected: "a manufacturer's id",
-        found: String(id),
-      })
+    const manufacturerId = events.find((event) => event.transactionHash === transaction.hash)?.args["manufacturerId"]
+    if (typeof manufacturerId !== "number") {
+      const what = "the admission's event"
+      throw new ReplyMalformedError({ what, expected: "one in its transaction", found: `${events.length} others` })
     }
-    return id
+    return { state: "admitted", manufacturerId, transaction }
   }
 }
 

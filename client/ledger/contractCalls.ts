@@ -30,7 +30,7 @@ export function decodeView<const abi extends Abi, name extends ViewName<abi>>(
   call: ViewCall<abi, name>,
   reply: unknown,
 ): ContractFunctionReturnType<abi, "view" | "pure", name> {
-  const what = String(call.functionName)
+  const what: string = call.functionName
   if (typeof reply !== "string" || !/^0x([0-9a-fA-F]{2})*$/.test(reply)) {
     throw new ReplyMalformedError({
       what,

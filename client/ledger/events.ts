@@ -13,6 +13,7 @@ export type LedgerEvent = {
   readonly blockNumber: number
   readonly blockHash: Hex
   readonly logIndex: number
+  readonly transactionHash: Hex
 }
 
 export type EventQuery = {
@@ -34,7 +35,7 @@ const SMALLEST_RANGE = 16
  * @throws ReplyMalformedError when an event is not what was asked for.
  */
 export async function readEvents(rpc: JsonRpc, query: EventQuery): Promise<LedgerEvent[]> {
-  const topics = encodeEventTopics({ abi: query.abi, eventName: query.eventName, args: query.args ?? {} } as never)
+  const topics = topicsOf(query.abi, query.eventName, query.args ?? {})
   const events: LedgerEvent[] = []
   let from = query.fromBlock
   let span = query.toBlock - query.fromBlock + 1
@@ -58,7 +59,10 @@ export async function readEvents(rpc: JsonRpc, query: EventQuery): Promise<Ledge
 }
 
 function parseEvent(log: unknown, query: EventQuery, from: number, to: number): LedgerEvent {
-  const { address, topics, data, blockNumber, blockHash, logIndex, removed } = (log ?? {}) as Record<string, unknown>
+  const { address, topics, data, blockNumber, blockHash, logIndex, transactionHash, removed } = (log ?? {}) as Record<
+    string,
+    unknown
+  >
   const what = `event ${query.eventName}`
   if (typeof address !== "string" || address.toLowerCase() !== query.address || removed === true) {
     throw new ReplyMalformedError({ what, expected: `a log of ${query.address}`, found: String(address) })
@@ -86,30 +90,49 @@ function parseEvent(log: unknown, query: EventQuery, from: number, to: number): 
   if (decoded.eventName !== query.eventName || asked.some(([name, value]) => String(args[name]) !== String(value))) {
     throw new ReplyMalformedError({ what, expected: "an event that fits the filter", found: decoded.eventName })
   }
-  assertCanonical(query.abi, decoded.eventName, args, data as Hex, what)
+  assertCanonical(query.abi, decoded.eventName, args, topics as readonly unknown[], data as Hex)
   return {
     eventName: decoded.eventName,
     args,
     blockNumber: number,
     blockHash: parseHash(blockHash, `${what}: blockHash`),
     logIndex: parseQuantity(logIndex, `${what}: logIndex`),
+    transactionHash: parseHash(transactionHash, `${what}: transactionHash`),
   }
 }
 
-/** The data must be the one encoding of the values. */
-function assertCanonical(abi: Abi, eventName: string, args: Record<string, unknown>, data: Hex, what: string): void {
+/** Topics and data must be the one encoding of the values: no number out of its type's range, nothing behind the end. */
+function assertCanonical(
+  abi: Abi,
+  eventName: string,
+  args: Record<string, unknown>,
+  topics: readonly unknown[],
+  data: Hex,
+): void {
+  const refuse = (expected: string, cause?: unknown): never => {
+    throw new ReplyMalformedError({ what: `event ${eventName}`, expected, found: data.slice(0, 74), cause })
+  }
   const event = abi.find((item) => item.type === "event" && item.name === eventName)
-  if (event === undefined || event.type !== "event") {
-    throw new ReplyMalformedError({ what, expected: "an event of the ABI", found: eventName })
-  }
+  if (event?.type !== "event") return refuse("an event of the ABI")
   const inputs = event.inputs.filter((input) => input.indexed !== true)
-  const again = encodeAbiParameters(
-    inputs,
-    inputs.map((input) => args[input.name ?? ""]),
-  )
-  if (again !== data.toLowerCase()) {
-    throw new ReplyMalformedError({ what, expected: "canonical ABI encoding", found: data.slice(0, 74) })
+  try {
+    const again = encodeAbiParameters(
+      inputs,
+      inputs.map((input) => args[input.name ?? ""]),
+    )
+    const expected = topicsOf(abi, eventName, args)
+    const sameTopics =
+      topics.length === expected.length && expected.every((topic, i) => topic === String(topics[i]).toLowerCase())
+    if (again === data.toLowerCase() && sameTopics) return
+  } catch (cause) {
+    refuse("values in their types' ranges", cause)
   }
+  refuse("canonical ABI encoding")
+}
+
+/** The topics that a log of this event has; null for an indexed parameter that may have any value. */
+function topicsOf(abi: Abi, eventName: string, args: Readonly<Record<string, unknown>>): (Hex | null)[] {
+  return encodeEventTopics({ abi, eventName, args }) as (Hex | null)[]
 }
 
 /** A block number or quantity as JSON-RPC writes it. */

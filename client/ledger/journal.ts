@@ -2,7 +2,7 @@ import type { Hex } from "../crypto/hex.ts"
 
 /** A signed transaction on its way. */
 export type JournalEntry = {
-  /** Hash of chain, account, contract and call data: the same call has the same id in every run. */
+  /** Hash of chain, account, contract and what is to be done: the same deed has the same id in every run. */
   readonly id: Hex
   readonly chainId: number
   readonly from: Hex

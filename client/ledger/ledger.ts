@@ -58,6 +58,9 @@ export type LedgerKey = {
   readonly spki: Uint8Array
 }
 
+/** The rights of an operator's account as the contract's bits, and until when (exclusive, Unix seconds). */
+export type OperatorGrant = { readonly rights: number; readonly until: number }
+
 export type Mark = "none" | "held" | "revoked"
 
 /** A registered batch at a block. */
@@ -96,6 +99,34 @@ export type CredentialRecord = {
 /** When and why a status bit was set. */
 export type BitRevocation = { readonly revokedAt: number; readonly reason: number }
 
+/** A published firmware release at a block. */
+export type Release = {
+  readonly manufacturerId: number
+  /** The product's name, 32 octets. */
+  readonly product: Hex
+  /** The anti-rollback counter, unique within the product, from 1. */
+  readonly securityVersion: number
+  readonly imageDigest: Hex
+  /** SHA-256 of the update manifest; undefined if the release names none. */
+  readonly manifestDigest: Hex | undefined
+  readonly releasedAt: number
+  readonly recalledAt: number | undefined
+  /** How many signatures it needed. */
+  readonly threshold: number
+  /** Indices of the firmware keys that signed it, ascending. */
+  readonly signers: readonly number[]
+}
+
+/** The texts of a release, which only its event holds. */
+export type ReleaseTexts = { readonly version: string; readonly uri: string }
+
+/** How many signatures a manufacturer's releases need. */
+export type ReleaseThreshold = {
+  readonly current: number
+  /** A lower threshold that is not due yet. */
+  readonly pending: { readonly threshold: number; readonly from: number } | undefined
+}
+
 /** The head of a manufacturer's log in one registry. */
 export type LogHead = { readonly head: Hex; readonly length: number }
 
@@ -109,6 +140,8 @@ export interface LedgerView {
   readonly block: Block
   readonly evidence: Evidence
   manufacturer(manufacturerId: number): Promise<Manufacturer | undefined>
+  /** What an account may do for a manufacturer as its operator; undefined if nothing. The controller may do everything. */
+  operator(manufacturerId: number, account: Hex): Promise<OperatorGrant | undefined>
   key(manufacturerId: number, keyIndex: number): Promise<LedgerKey | undefined>
   /**
    * The keys that have this key id and that somebody proved possession of.
@@ -126,6 +159,16 @@ export interface LedgerView {
   bitRevocation(manufacturerId: number, series: number, index: number): Promise<BitRevocation | undefined>
   record(manufacturerId: number, subject: Hex): Promise<CredentialRecord>
   logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead>
+  /** @throws FirmwareRegistryMissingError, as do all that follow, when the deployment has none. */
+  release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined>
+  releaseByImage(manufacturerId: number, product: Hex, imageDigest: Hex): Promise<Release | undefined>
+  /** The release with the highest security version, recalled or not. */
+  latestRelease(manufacturerId: number, product: Hex): Promise<Release | undefined>
+  /** The oldest security version of a product that may be installed; 0 if none was set. */
+  minimumSecurityVersion(manufacturerId: number, product: Hex): Promise<number>
+  releaseThreshold(manufacturerId: number): Promise<ReleaseThreshold>
+  /** What a release's event says of it; undefined if the ledger's events do not tell. For information only. */
+  releaseTexts(release: Release): Promise<ReleaseTexts | undefined>
 }
 
 /** The seam between what reads the ledger and what draws conclusions. */
@@ -133,6 +176,11 @@ export interface Ledger {
   readonly deployment: Deployment
   /** The newest block of this finality. */
   at(finality: Finality): Promise<LedgerView>
+  /**
+   * The newest block, and the newest one of this finality, as one picture: the first is never older than the second, and they are
+   * one view when they are one block.
+   */
+  heads(settled: Finality): Promise<{ readonly head: LedgerView; readonly settled: LedgerView }>
   /** The last block whose time is at or before `timestamp` (Unix seconds), provided that it is final. */
   atTime(timestamp: number): Promise<LedgerView>
 }

@@ -5,12 +5,15 @@ import type { Hex } from "../crypto/hex.ts"
 import {
   ChainMismatchError,
   ContractMismatchError,
-  HeadRolledBackError,
+  EndpointTimeoutError,
+  EndpointUnreachableError,
   HistoryUnavailableError,
   ReplyMalformedError,
   TimeOutOfRangeError,
 } from "../errors/ledger.ts"
 import type { Deployment } from "./deployment.ts"
+import { FinalHead } from "./finalHead.ts"
+import type { HeadMemory } from "./finalHead.ts"
 import { hexNumber } from "./events.ts"
 import type { Finality, Ledger, LedgerView } from "./ledger.ts"
 import { KeyEvents } from "./keyEvents.ts"
@@ -19,11 +22,7 @@ import { parseQuantity, parseRpcBlock } from "./rpcBlock.ts"
 import type { RpcBlock } from "./rpcBlock.ts"
 import { RpcView } from "./rpcView.ts"
 
-/** The highest final block seen, remembered so that a node cannot take a reader back in time. */
-export type HeadMemory = {
-  load(): Promise<{ number: number; hash: Hex } | undefined>
-  save(head: { number: number; hash: Hex }): Promise<void>
-}
+export type { HeadMemory } from "./finalHead.ts"
 
 export type RpcLedgerOptions = {
   deployment: Deployment
@@ -41,15 +40,17 @@ export type RpcLedgerOptions = {
 export class RpcLedger implements Ledger {
   readonly deployment: Deployment
   readonly #rpc: JsonRpc
-  readonly #headMemory: HeadMemory
+  readonly #finalHead: FinalHead
   readonly #keyEvents: KeyEvents
   #codeChecked: Promise<void> | undefined
 
   constructor(options: RpcLedgerOptions) {
     this.deployment = options.deployment
-    this.#rpc = options.rpc
-    this.#headMemory = options.headMemory ?? memoryOfThisProcess()
-    this.#keyEvents = new KeyEvents(options.deployment, options.rpc, options.crypto ?? defaultCrypto())
+    this.#rpc = watched(options.rpc, () => {
+      this.#codeChecked = undefined
+    })
+    this.#finalHead = new FinalHead(options.headMemory)
+    this.#keyEvents = new KeyEvents(options.deployment, this.#rpc, options.crypto ?? defaultCrypto())
   }
 
   /**
@@ -57,13 +58,22 @@ export class RpcLedger implements Ledger {
    * @throws HeadRolledBackError when the node went back behind a final block seen before.
    */
   async at(finality: Finality): Promise<LedgerView> {
-    const block = await this.#newest(finality)
-    return this.#view(block, finality)
+    const [block] = await this.#newest([finality])
+    return this.#view(block as RpcBlock, finality)
+  }
+
+  /** Throws as {@link at}. */
+  async heads(finality: Finality): Promise<{ head: LedgerView; settled: LedgerView }> {
+    const [latest, final] = (await this.#newest(["latest", finality])) as [RpcBlock, RpcBlock]
+    const settled = this.#view(final, finality)
+    // A block may have come between the two answers, or a node that lags gave the first: what is settled is known anyway.
+    const head = latest.number > final.number ? this.#view(latest, "latest") : settled
+    return { head, settled }
   }
 
   /** @throws TimeOutOfRangeError, HistoryUnavailableError */
   async atTime(timestamp: number): Promise<LedgerView> {
-    const newest = await this.#newest("finalized")
+    const [newest] = (await this.#newest(["finalized"])) as [RpcBlock]
     const first = await this.#blockByNumber(this.deployment.block.number)
     if (first === undefined) throw new HistoryUnavailableError({ what: `block ${this.deployment.block.number}` })
     if (!(timestamp >= first.timestamp && timestamp <= newest.timestamp)) {
@@ -95,7 +105,8 @@ export class RpcLedger implements Ledger {
     })
   }
 
-  async #newest(finality: Finality): Promise<RpcBlock> {
+  /** The newest block of each finality, in one round trip. */
+  async #newest(finalities: readonly Finality[]): Promise<RpcBlock[]> {
     this.#codeChecked ??= this.#checkCode()
     try {
       await this.#codeChecked
@@ -104,35 +115,22 @@ export class RpcLedger implements Ledger {
       this.#codeChecked = undefined
       throw error
     }
-    const [chainId, reply] = await this.#rpc.requestMany([
+    const [chainId, ...replies] = await this.#rpc.requestMany([
       { method: "eth_chainId", params: [] },
-      { method: "eth_getBlockByNumber", params: [finality, false] },
+      ...finalities.map((finality) => ({ method: "eth_getBlockByNumber", params: [finality, false] })),
     ])
     this.#checkChain(chainId)
-    const block = parseRpcBlock(reply)
-    if (block === undefined) throw new HistoryUnavailableError({ what: `a ${finality} block` })
-    if (finality === "finalized") await this.#checkMemory(block)
-    return block
-  }
-
-  async #checkMemory(block: RpcBlock): Promise<void> {
-    const seen = await this.#headMemory.load()
-    if (seen !== undefined) {
-      const found =
-        block.number < seen.number
-          ? undefined
-          : block.number === seen.number
-            ? block
-            : await this.#blockByNumber(seen.number)
-      if (found?.hash !== seen.hash) {
-        throw new HeadRolledBackError({
-          seen: `${seen.number} (${seen.hash})`,
-          found: found === undefined ? `block ${block.number} is its newest` : `${found.number} (${found.hash})`,
-        })
-      }
-      if (block.number === seen.number) return
-    }
-    await this.#headMemory.save({ number: block.number, hash: block.hash })
+    return Promise.all(
+      finalities.map(async (finality, i) => {
+        const block = parseRpcBlock(replies[i])
+        if (block === undefined) throw new HistoryUnavailableError({ what: `a ${finality} block` })
+        if (block.number < this.deployment.block.number) {
+          throw new HistoryUnavailableError({ what: `anything since the deployment: its ${finality} block is older` })
+        }
+        if (finality !== "finalized") return block
+        return this.#finalHead.advance(block, (number) => this.#blockByNumber(number))
+      }),
+    )
   }
 
   async #blockByNumber(number: number): Promise<RpcBlock | undefined> {
@@ -151,7 +149,9 @@ export class RpcLedger implements Ledger {
 
   #checkChain(reply: unknown): void {
     const found = parseQuantity(reply, "eth_chainId")
-    if (found !== this.deployment.chainId) throw new ChainMismatchError({ expected: this.deployment.chainId, found })
+    if (found === this.deployment.chainId) return
+    this.#codeChecked = undefined
+    throw new ChainMismatchError({ expected: this.deployment.chainId, found })
   }
 
   async #checkCode(): Promise<void> {
@@ -175,24 +175,26 @@ export class RpcLedger implements Ledger {
       if (found !== codeHash) throw new ContractMismatchError({ contract, address, expected: codeHash, found })
     })
     const { number, hash } = this.deployment.block
-    const found = parseRpcBlock(anchor)
-    if (found !== undefined && found.hash !== hash) {
-      throw new ContractMismatchError({
-        contract: "the deployment's block",
-        address: `block ${number}`,
-        expected: hash,
-        found: found.hash,
-      })
-    }
+    const found = parseRpcBlock(anchor)?.hash ?? "no such block"
+    if (found === hash) return
+    const contract = "the deployment's block"
+    throw new ContractMismatchError({ contract, address: `block ${number}`, expected: hash, found })
   }
 }
 
-function memoryOfThisProcess(): HeadMemory {
-  let head: { number: number; hash: Hex } | undefined
+/** Tells when the node was out of reach: behind the same address another may answer next time. */
+function watched(rpc: JsonRpc, onLost: () => void): JsonRpc {
+  const watch = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      return await answer
+    } catch (error) {
+      if (error instanceof EndpointUnreachableError || error instanceof EndpointTimeoutError) onLost()
+      throw error
+    }
+  }
   return {
-    load: async () => head,
-    save: async (next) => {
-      head = next
-    },
+    endpoint: rpc.endpoint,
+    request: (call) => watch(rpc.request(call)),
+    requestMany: (calls) => watch(rpc.requestMany(calls)),
   }
 }

@@ -1,14 +1,17 @@
-import type { Abi, ContractFunctionReturnType } from "viem"
+import type { ContractFunctionReturnType } from "viem"
 import { deviceRegistryAbi } from "../abi/DeviceRegistry.ts"
+import { firmwareRegistryAbi } from "../abi/FirmwareRegistry.ts"
 import { manufacturerRegistryAbi } from "../abi/ManufacturerRegistry.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { keyIdOf } from "../crypto/keyId.ts"
-import { HistoryUnavailableError, KeyOwnerAmbiguousError, ReplyMalformedError } from "../errors/ledger.ts"
-import { decodeRevert, decodeView, encodeView } from "./contractCalls.ts"
+import { FirmwareRegistryMissingError } from "../errors/firmware.ts"
+import { KeyOwnerAmbiguousError, ReplyMalformedError } from "../errors/ledger.ts"
+import { BlockCalls } from "./blockCalls.ts"
 import type { ViewCall, ViewName } from "./contractCalls.ts"
 import type { Deployment } from "./deployment.ts"
 import { readEvents } from "./events.ts"
-import { KeyEvents, p256Spki } from "./keyEvents.ts"
+import { p256Spki } from "./keyEvents.ts"
+import type { KeyEvents } from "./keyEvents.ts"
 import type {
   Batch,
   BitRevocation,
@@ -23,17 +26,21 @@ import type {
   Manufacturer,
   ManufacturerStatus,
   Mark,
+  OperatorGrant,
+  Release,
+  ReleaseTexts,
+  ReleaseThreshold,
 } from "./ledger.ts"
-import type { JsonRpc, RpcCall } from "./rpc/jsonRpc.ts"
-import { isMissingState } from "./missingState.ts"
+import { assertAddress, assertHash32, assertUint32 } from "./limits.ts"
+import type { JsonRpc } from "./rpc/jsonRpc.ts"
 
 const STATUSES: readonly (ManufacturerStatus | undefined)[] = [undefined, "active", "suspended", "left"]
 const PURPOSES: readonly (KeyPurpose | undefined)[] = [undefined, "issuer", "openIssuer", "firmware"]
 const MARKS: readonly Mark[] = ["none", "held", "revoked"]
 const ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
+const ZERO_HASH = `0x${"0".repeat(64)}` as const
 
 type ViewOptions = { deployment: Deployment; rpc: JsonRpc; keyEvents: KeyEvents; block: Block }
-type Pending = { call: RpcCall; resolve: (value: unknown) => void; reject: (error: unknown) => void }
 
 /** The registries at one block of one node. Calls of the same moment travel together; each question is asked once. */
 export class RpcView implements LedgerView {
@@ -42,8 +49,7 @@ export class RpcView implements LedgerView {
   readonly #deployment: Deployment
   readonly #rpc: JsonRpc
   readonly #keyEvents: KeyEvents
-  readonly #answers = new Map<string, Promise<unknown>>()
-  #pending: Pending[] = []
+  readonly #calls: BlockCalls
 
   constructor(options: ViewOptions) {
     this.block = options.block
@@ -54,9 +60,11 @@ export class RpcView implements LedgerView {
     this.#deployment = options.deployment
     this.#rpc = options.rpc
     this.#keyEvents = options.keyEvents
+    this.#calls = new BlockCalls(options.rpc, options.block)
   }
 
   async manufacturer(manufacturerId: number): Promise<Manufacturer | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
     const found = await this.#manufacturers(
       { abi: manufacturerRegistryAbi, functionName: "manufacturer", args: [manufacturerId] },
       "ManufacturerUnknown",
@@ -78,21 +86,29 @@ export class RpcView implements LedgerView {
     }
   }
 
+  async operator(manufacturerId: number, account: Hex): Promise<OperatorGrant | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    assertAddress(account, "an account")
+    const call = { abi: manufacturerRegistryAbi, functionName: "operator", args: [manufacturerId, account] } as const
+    const { address } = this.#deployment.contracts.manufacturers
+    const [rights, until] = (await this.#calls.read(address, call)) as readonly [number, number]
+    return rights === 0 ? undefined : { rights, until }
+  }
+
   async key(manufacturerId: number, keyIndex: number): Promise<LedgerKey | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    assertUint32(keyIndex, "a key's index")
     const found = await this.#manufacturers(
       { abi: manufacturerRegistryAbi, functionName: "key", args: [manufacturerId, keyIndex] },
       "KeyUnknown",
     )
     if (found === undefined) return undefined
     const keyId = lower(found.keyId)
-    const spki = found.proven ? p256Spki(found.x, found.y) : await this.#claimedSpki(manufacturerId, keyIndex)
+    const spki = found.proven ? p256Spki(found.x, found.y) : await this.#claimedSpki(manufacturerId, keyIndex, keyId)
     if (spki === undefined) return undefined
     if (keyIdOf(spki) !== keyId) {
-      throw new ReplyMalformedError({
-        what: `key ${keyIndex} of ${manufacturerId}`,
-        expected: keyId,
-        found: keyIdOf(spki),
-      })
+      const what = `key ${keyIndex} of manufacturer ${manufacturerId}`
+      throw new ReplyMalformedError({ what, expected: keyId, found: keyIdOf(spki) })
     }
     return {
       manufacturerId,
@@ -110,18 +126,26 @@ export class RpcView implements LedgerView {
   }
 
   async keyById(keyId: Hex): Promise<LedgerKey | undefined> {
-    const [owner, index] = (await this.#read(this.#deployment.contracts.manufacturers.address, {
+    assertHash32(keyId, "a key id")
+    const [owner, index] = (await this.#calls.read(this.#deployment.contracts.manufacturers.address, {
       abi: manufacturerRegistryAbi,
       functionName: "provenKey",
       args: [keyId],
     })) as readonly [number, number]
-    if (index !== 0) return this.key(owner, index)
+    if (index !== 0) {
+      const key = await this.key(owner, index)
+      if (key?.keyId === keyId) return key
+      const what = `key ${index} of manufacturer ${owner}`
+      throw new ReplyMalformedError({ what, expected: keyId, found: key?.keyId ?? "none" })
+    }
     // The contract knows only the keys it could check; of the others the events tell.
     const claims = (await this.#keyEvents.upTo(this.block)).filter((key) => key.keyId === keyId)
     const owners = [...new Set(claims.map((key) => key.manufacturerId))]
     if (owners.length > 1) throw new KeyOwnerAmbiguousError({ keyId, owners })
     const claim = claims[0]
-    return claim === undefined ? undefined : this.key(claim.manufacturerId, claim.keyIndex)
+    const key = claim === undefined ? undefined : await this.key(claim.manufacturerId, claim.keyIndex)
+    // On another branch of the chain the index may be another key's: then the one asked for is not there.
+    return key?.keyId === keyId ? key : undefined
   }
 
   async keysByIdentifier(identifier: Hex): Promise<readonly LedgerKey[]> {
@@ -132,6 +156,8 @@ export class RpcView implements LedgerView {
   }
 
   async batch(manufacturerId: number, series: number): Promise<Batch | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    assertUint32(series, "a series")
     const found = await this.#devices({ abi: deviceRegistryAbi, functionName: "batch", args: [manufacturerId, series] })
     if (found.size === 0) return undefined
     return {
@@ -157,6 +183,10 @@ export class RpcView implements LedgerView {
   }
 
   async words(manufacturerId: number, series: number, firstWord: number, count: number): Promise<readonly bigint[]> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    assertUint32(series, "a series")
+    assertUint32(firstWord, "a word")
+    assertUint32(count, "the number of words")
     const bits = await this.#devices({
       abi: deviceRegistryAbi,
       functionName: "words",
@@ -186,6 +216,8 @@ export class RpcView implements LedgerView {
   }
 
   async record(manufacturerId: number, subject: Hex): Promise<CredentialRecord> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    assertHash32(subject, "a subject")
     const found = await this.#devices({
       abi: deviceRegistryAbi,
       functionName: "record",
@@ -205,11 +237,12 @@ export class RpcView implements LedgerView {
   }
 
   async logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead> {
+    assertUint32(manufacturerId, "a manufacturer's id")
     const deployed = this.#deployment.contracts[contract]
     if (deployed === undefined) {
       throw new ReplyMalformedError({ what: "a log head", expected: "a contract of the deployment", found: contract })
     }
-    const [head, length] = (await this.#read(deployed.address, {
+    const [head, length] = (await this.#calls.read(deployed.address, {
       abi: deviceRegistryAbi,
       functionName: "logHead",
       args: [manufacturerId],
@@ -217,15 +250,95 @@ export class RpcView implements LedgerView {
     return { head: lower(head), length: Number(length) }
   }
 
-  async #claimedSpki(manufacturerId: number, keyIndex: number): Promise<Uint8Array | undefined> {
+  async release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    const found = await this.#firmware({
+      abi: firmwareRegistryAbi,
+      functionName: "release",
+      args: [manufacturerId, product, BigInt(securityVersion)],
+    })
+    return releaseOf(manufacturerId, product, found)
+  }
+
+  async releaseByImage(manufacturerId: number, product: Hex, imageDigest: Hex): Promise<Release | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    const found = await this.#firmware({
+      abi: firmwareRegistryAbi,
+      functionName: "releaseByImage",
+      args: [manufacturerId, product, imageDigest],
+    })
+    return releaseOf(manufacturerId, product, found)
+  }
+
+  async latestRelease(manufacturerId: number, product: Hex): Promise<Release | undefined> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    const found = await this.#firmware({
+      abi: firmwareRegistryAbi,
+      functionName: "latest",
+      args: [manufacturerId, product],
+    })
+    return releaseOf(manufacturerId, product, found)
+  }
+
+  async minimumSecurityVersion(manufacturerId: number, product: Hex): Promise<number> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    const found = await this.#firmware({
+      abi: firmwareRegistryAbi,
+      functionName: "minimumSecurityVersion",
+      args: [manufacturerId, product],
+    })
+    return safeNumber(found, "minimumSecurityVersion")
+  }
+
+  async releaseThreshold(manufacturerId: number): Promise<ReleaseThreshold> {
+    assertUint32(manufacturerId, "a manufacturer's id")
+    const [current, pending, from] = await this.#firmware({
+      abi: firmwareRegistryAbi,
+      functionName: "threshold",
+      args: [manufacturerId],
+    })
+    return { current, pending: pending === 0 ? undefined : { threshold: pending, from } }
+  }
+
+  async releaseTexts(release: Release): Promise<ReleaseTexts | undefined> {
+    const { manufacturerId, product, imageDigest } = release
+    const events = await readEvents(this.#rpc, {
+      abi: firmwareRegistryAbi,
+      address: this.#firmwareAddress(),
+      eventName: "ReleasePublished",
+      args: { manufacturerId, product, imageDigest },
+      fromBlock: this.#deployment.block.number,
+      toBlock: this.block.number,
+    })
+    const [event] = events
+    if (event === undefined) return undefined
+    return { version: event.args["version"] as string, uri: event.args["uri"] as string }
+  }
+
+  #firmware<name extends ViewName<typeof firmwareRegistryAbi>>(
+    call: ViewCall<typeof firmwareRegistryAbi, name>,
+  ): Promise<ContractFunctionReturnType<typeof firmwareRegistryAbi, "view" | "pure", name>> {
+    return this.#calls.read(this.#firmwareAddress(), call) as never
+  }
+
+  #firmwareAddress(): Hex {
+    const { firmware } = this.#deployment.contracts
+    if (firmware === undefined) throw new FirmwareRegistryMissingError()
+    return firmware.address
+  }
+
+  async #claimedSpki(manufacturerId: number, keyIndex: number, keyId: Hex): Promise<Uint8Array | undefined> {
     const keys = await this.#keyEvents.upTo(this.block)
-    return keys.find((key) => key.manufacturerId === manufacturerId && key.keyIndex === keyIndex)?.spki
+    const claim = keys.find(
+      (key) => key.manufacturerId === manufacturerId && key.keyIndex === keyIndex && key.keyId === keyId,
+    )
+    return claim?.spki
   }
 
   #devices<name extends ViewName<typeof deviceRegistryAbi>>(
     call: ViewCall<typeof deviceRegistryAbi, name>,
   ): Promise<ContractFunctionReturnType<typeof deviceRegistryAbi, "view" | "pure", name>> {
-    return this.#read(this.#deployment.contracts.devices.address, call) as never
+    return this.#calls.read(this.#deployment.contracts.devices.address, call) as never
   }
 
   async #manufacturers<name extends ViewName<typeof manufacturerRegistryAbi>>(
@@ -233,7 +346,7 @@ export class RpcView implements LedgerView {
     absentError: string,
   ): Promise<ContractFunctionReturnType<typeof manufacturerRegistryAbi, "view" | "pure", name> | undefined> {
     try {
-      return (await this.#read(this.#deployment.contracts.manufacturers.address, call)) as never
+      return (await this.#calls.read(this.#deployment.contracts.manufacturers.address, call)) as never
     } catch (error) {
       // An unknown manufacturer has no keys either.
       const { errorName } = error as { errorName?: string }
@@ -241,58 +354,33 @@ export class RpcView implements LedgerView {
       throw error
     }
   }
-
-  #read<const abi extends Abi, name extends ViewName<abi>>(to: Hex, call: ViewCall<abi, name>): Promise<unknown> {
-    const data = encodeView(call)
-    const question = `${to}:${data}`
-    const known = this.#answers.get(question)
-    if (known !== undefined) return known
-    const answer = this.#ask(to, data).then(
-      (reply) => decodeView(call, reply),
-      (error: unknown) => {
-        const revert = decodeRevert(error, String(call.functionName))
-        if (revert !== undefined) throw revert
-        if (isMissingState(error)) {
-          throw new HistoryUnavailableError({ what: `the state of block ${this.block.number}`, cause: error })
-        }
-        throw error
-      },
-    )
-    this.#answers.set(question, answer)
-    // A failed question may be asked again.
-    answer.catch(() => this.#answers.delete(question))
-    return answer
-  }
-
-  /** Calls made in the same turn of the event loop go out in one round trip, all at this block's hash (EIP-1898). */
-  #ask(to: Hex, data: Hex): Promise<unknown> {
-    const call: RpcCall = { method: "eth_call", params: [{ to, data }, { blockHash: this.block.hash }] }
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ call, resolve, reject })
-      if (this.#pending.length === 1) queueMicrotask(() => void this.#flush())
-    })
-  }
-
-  async #flush(): Promise<void> {
-    // One more turn, so that callers that wait for each other's first lines get in too.
-    await Promise.resolve()
-    const batch = this.#pending
-    this.#pending = []
-    try {
-      const replies = await this.#rpc.requestMany(batch.map(({ call }) => call))
-      batch.forEach(({ resolve }, i) => {
-        resolve(replies[i])
-      })
-    } catch (error) {
-      if (batch.length === 1) return void batch[0]?.reject(error)
-      // One refused call fails the round trip whole; asked alone, each gets its own answer.
-      for (const { call, resolve, reject } of batch) this.#rpc.request(call).then(resolve, reject)
-    }
-  }
 }
 
 function lower(hex: string): Hex {
   return hex.toLowerCase() as Hex
+}
+
+type ReleaseReply = ContractFunctionReturnType<typeof firmwareRegistryAbi, "view", "release">
+
+function releaseOf(manufacturerId: number, product: Hex, found: ReleaseReply): Release | undefined {
+  if (found.releasedAt === 0) return undefined
+  return {
+    manufacturerId,
+    product,
+    securityVersion: safeNumber(found.securityVersion, "release.securityVersion"),
+    imageDigest: lower(found.imageDigest),
+    manifestDigest: orUndefined(lower(found.manifestDigest), ZERO_HASH),
+    releasedAt: found.releasedAt,
+    recalledAt: orUndefined(found.recalledAt, 0),
+    threshold: found.threshold,
+    signers: [...found.signers],
+  }
+}
+
+/** The contract gives no security version beyond 2^40. */
+function safeNumber(value: bigint, what: string): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
+  throw new ReplyMalformedError({ what, expected: "at most 2^53-1", found: String(value) })
 }
 
 function orUndefined<T>(value: T, absent: T): T | undefined {

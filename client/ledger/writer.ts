@@ -1,83 +1,35 @@
-import { encodeFunctionData, keccak256 } from "viem/utils"
-import type { Abi, ContractFunctionArgs, ContractFunctionName } from "viem"
-import { fromHex, toHex } from "../crypto/hex.ts"
+import { encodeFunctionData, keccak256, parseTransaction } from "viem/utils"
+import type { Abi, ContractFunctionName } from "viem"
+import { concatBytes, fromHex, toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { FleetrootError } from "../errors/base.ts"
 import {
-  ChainMismatchError,
-  GasCapExceededError,
-  ReplyMalformedError,
+  NonceContestedError,
   RpcRejectedError,
   TransactionFailedError,
   TransactionStuckError,
 } from "../errors/ledger.ts"
-import { FleetrootError } from "../errors/base.ts"
-import { decodeRevert } from "./contractCalls.ts"
-import type { Deployment } from "./deployment.ts"
-import { hexNumber } from "./events.ts"
+import { assertChain, currentFees, estimateGas, nonceAt, readReceipt, TRANSACTION_GAS_CAP } from "./chainState.ts"
+import type { Mined } from "./chainState.ts"
 import { memoryJournal } from "./journal.ts"
-import type { Journal, JournalEntry } from "./journal.ts"
-import { parseBigQuantity, parseQuantity } from "./rpcBlock.ts"
-import type { JsonRpc } from "./rpc/jsonRpc.ts"
+import type { JournalEntry } from "./journal.ts"
+import { offer } from "./offer.ts"
+import type { OfferOutcome } from "./offer.ts"
+import { poll } from "./poll.ts"
+import type { LedgerWriterOptions, UnsignedTransaction, UntypedCall, WriteCall } from "./writeCall.ts"
 
-/** The most gas that a transaction may use: EIP-7825. */
-export const TRANSACTION_GAS_CAP = 16_777_216n
+export { TRANSACTION_GAS_CAP } from "./chainState.ts"
+export type { Mined } from "./chainState.ts"
+export type { LedgerWriterOptions, Payer, UnsignedTransaction, WriteCall } from "./writeCall.ts"
 
-/** An EIP-1559 transaction, ready to be signed. */
-export type UnsignedTransaction = {
-  readonly type: "eip1559"
-  readonly chainId: number
-  readonly nonce: number
-  readonly to: Hex
-  readonly data: Hex
-  readonly gas: bigint
-  readonly maxFeePerGas: bigint
-  readonly maxPriorityFeePerGas: bigint
-}
-
-/**
- * Who pays. A `signer` (viem's local accounts are ones) lets the writer journal each transaction before it is sent, so that a
- * run that was killed never pays twice; a `sender` (a wallet, ethers) signs and sends by itself, and cannot promise that.
- */
-export type Payer =
-  | { readonly address: Hex; signTransaction(transaction: UnsignedTransaction): Promise<Hex> }
-  | { readonly address: Hex; sendTransaction(transaction: { to: Hex; data: Hex; gas: bigint }): Promise<Hex> }
-
-export type LedgerWriterOptions = {
-  deployment: Deployment
-  rpc: JsonRpc
-  payer: Payer
-  /** Where transactions on their way are kept. Default: in memory, which forgets them when the process dies. */
-  journal?: Journal
-  /** Most wei for one gas. Default: 500 gwei. */
-  feeCapWei?: bigint
-  /** How long to wait for a block, in seconds. Default: 300. */
-  timeoutSeconds?: number
-  /** After how long a transaction is offered again for a quarter more, in seconds. Default: 30. */
-  raiseAfterSeconds?: number
-}
-
-/** A transaction that was mined. */
-export type Mined = { readonly hash: Hex; readonly blockNumber: number; readonly gasUsed: bigint }
-
-/** A call that changes a contract. */
-export type WriteCall<abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">> = {
-  to: Hex
-  abi: abi
-  functionName: name
-  args: ContractFunctionArgs<abi, "nonpayable", name>
-  /**
-   * Whether doing it twice would be wrong and the ledger's state does not show that it was done: then a run that was killed after
-   * its transaction was mined gets that transaction as its answer when it is run again.
-   */
-  once?: boolean
-}
+/** How often a fresh nonce is tried when other senders of the same account are quicker. */
+const MOST_ATTEMPTS = 5
 
 /** Sends calls to the contracts, one after another: simulated first, journalled, re-offered when stuck, waited for. */
 export class LedgerWriter {
   readonly address: Hex
   readonly #options: Required<LedgerWriterOptions>
   #queue: Promise<unknown> = Promise.resolve()
-  #recovered = false
 
   constructor(options: LedgerWriterOptions) {
     this.address = options.payer.address.toLowerCase() as Hex
@@ -86,6 +38,7 @@ export class LedgerWriter {
       feeCapWei: 500_000_000_000n,
       timeoutSeconds: 300,
       raiseAfterSeconds: 30,
+      receiptLagSeconds: 5,
       ...options,
     }
   }
@@ -94,252 +47,266 @@ export class LedgerWriter {
    * Sends one call and waits until it is mined.
    *
    * @throws ContractRevertedError when the contract would refuse it: nothing was sent.
-   * @throws GasCapExceededError when no transaction could hold it.
+   * @throws GasCapExceededError when no transaction could hold it; FeeCapExceededError when gas costs more than allowed.
    * @throws TransactionStuckError when no block took it in time; calling again goes on waiting for the same transaction.
    * @throws TransactionFailedError when it was mined and reverted.
+   * @throws NonceContestedError when others kept using the account at the same time.
    */
   write<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
     call: WriteCall<abi, name>,
   ): Promise<Mined> {
-    const turn = this.#queue.then(() => this.#write(call as unknown as UntypedCall))
+    return this.#inTurn(() => this.#write(call as unknown as UntypedCall))
+  }
+
+  /** What an earlier run that was killed did about this call, waited for if need be; undefined if there is nothing. */
+  resume<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
+    call: WriteCall<abi, name>,
+  ): Promise<Mined | undefined> {
+    return this.#inTurn(() => this.#resume(call as unknown as UntypedCall))
+  }
+
+  /** What a call would cost; throws as {@link write} does when it would be refused. */
+  estimateGas<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
+    call: WriteCall<abi, name>,
+  ): Promise<bigint> {
+    const { to, functionName } = call
+    const data = encodeFunctionData(call as unknown as Parameters<typeof encodeFunctionData>[0])
+    return estimateGas(this.#options.rpc, { from: this.address, to, data, functionName })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work)
     this.#queue = turn.catch(() => undefined)
     return turn
   }
 
-  /** What a call would cost; throws as {@link write} does when it would be refused. */
-  async estimateGas<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
-    call: WriteCall<abi, name>,
-  ): Promise<bigint> {
-    const { to, functionName } = call
-    return this.#estimate(to, encodeFunctionData(call as never), String(functionName))
-  }
-
   async #write(call: UntypedCall): Promise<Mined> {
-    await this.#recover()
-    const { to, functionName } = call
-    const data = encodeFunctionData(call as never)
-    const id = this.#idOf(to, data)
-    const earlier = (await this.#options.journal.entries()).find((entry) => entry.id === id)
-    const mined = earlier === undefined ? undefined : await this.#follow(earlier, functionName)
-    return mined ?? this.#send(id, to, data, functionName, call.once === true)
+    return (await this.#resume(call)) ?? (await this.#send(call))
   }
 
-  /** Once per process: what an earlier run signed is offered again, so that no nonce below ours is missing. */
-  async #recover(): Promise<void> {
-    if (this.#recovered) return
-    const chainId = parseQuantity(await this.#request("eth_chainId"), "eth_chainId")
-    const expected = this.#options.deployment.chainId
-    if (chainId !== expected) throw new ChainMismatchError({ expected, found: chainId })
-    for (const entry of await this.#options.journal.entries()) {
-      if (entry.from !== this.address || entry.chainId !== expected) continue
+  /** Brings what earlier runs left behind into order; returns what they did about this call. */
+  async #resume(call: UntypedCall): Promise<Mined | undefined> {
+    const { rpc, deployment, journal } = this.#options
+    await assertChain(rpc, deployment.chainId)
+    const id = this.#idOf(call)
+    for (const entry of await this.#ownEntries()) {
       const receipt = await this.#receiptOf(entry)
-      if (receipt === undefined) await this.#offer(entry.raw)
-      // Callers look at the ledger's state first, so what was mined must not stand in for a later call with the same words.
-      else if (!entry.once || !receipt.ok) await this.#options.journal.remove(entry.id)
+      if (entry.id === id) {
+        if (receipt === undefined) {
+          const current = await this.#offerAgain(entry)
+          return current && this.#follow(current, call.functionName)
+        }
+        await journal.remove(id)
+        if (receipt.ok && stillMeant(call, receipt.mined)) return receipt.mined
+      } else if (receipt === undefined) {
+        // Nothing of ours can be mined before it: its nonce comes first.
+        const current = await this.#offerAgain(entry)
+        if (current !== undefined) await this.#waitForOther(current)
+      } else if (!entry.once || !receipt.ok) {
+        // Callers look at the ledger's state first: what they saw mined must not stand in for a later call with the same words.
+        await journal.remove(entry.id)
+      }
     }
-    this.#recovered = true
+    return undefined
   }
 
-  async #send(id: Hex, to: Hex, data: Hex, functionName: string, once: boolean): Promise<Mined> {
-    const { payer } = this.#options
-    const estimate = await this.#estimate(to, data, functionName)
-    // A little room, because the state may change before the block.
-    const roomy = (estimate * 115n) / 100n
-    const gas = roomy > TRANSACTION_GAS_CAP ? TRANSACTION_GAS_CAP : roomy
-    if ("sendTransaction" in payer) {
-      const hash = await payer.sendTransaction({ to, data, gas })
-      return this.#waitForSent(hash, functionName)
-    }
-    const nonce = await this.#nextNonce()
-    const { maxFeePerGas, maxPriorityFeePerGas } = await this.#fees()
-    const chainId = this.#options.deployment.chainId
-    const unsigned: UnsignedTransaction = {
-      type: "eip1559",
-      chainId,
-      nonce,
-      to,
-      data,
-      gas,
-      maxFeePerGas,
-      maxPriorityFeePerGas,
-    }
-    const raw = await payer.signTransaction(unsigned)
-    const entry: JournalEntry = { id, chainId, from: this.address, nonce, raw, hashes: [keccak256(raw)], once }
-    await this.#options.journal.put(entry)
-    await this.#offer(raw, entry)
-    const mined = await this.#follow(entry, functionName, unsigned)
-    if (mined === undefined) {
-      throw new TransactionFailedError({ hash: keccak256(raw), functionName })
-    }
-    return mined
+  /** An earlier run's transaction, offered once more: for more if that is what it lacks. Undefined if no node will have it. */
+  async #offerAgain(entry: JournalEntry): Promise<JournalEntry | undefined> {
+    const { rpc, journal } = this.#options
+    const outcome = await offer(rpc, entry.raw)
+    if (outcome.state !== "refused") return entry
+    const raised = /fee|underpriced/i.test(outcome.error.message) ? await this.#raise(entry) : undefined
+    if (raised === undefined) await journal.remove(entry.id)
+    return raised
   }
 
-  /**
-   * Waits for a journalled transaction. Undefined when it can never be mined, because another one took its nonce: the caller
-   * may start anew.
-   */
-  async #follow(entry: JournalEntry, functionName: string, unsigned?: UnsignedTransaction): Promise<Mined | undefined> {
-    const { journal, timeoutSeconds, raiseAfterSeconds } = this.#options
-    const started = Date.now()
+  /** Waits for a transaction of another call; what became of it, its own caller will ask. */
+  async #waitForOther(entry: JournalEntry): Promise<void> {
+    try {
+      const mined = await this.#follow(entry, "an earlier call")
+      if (mined !== undefined && entry.once) await this.#options.journal.put(entry)
+    } catch (error) {
+      if (!(error instanceof TransactionFailedError)) throw error
+    }
+  }
+
+  async #send(call: UntypedCall): Promise<Mined> {
+    const { payer, rpc, deployment, journal, feeCapWei } = this.#options
+    const { to, functionName } = call
+    const data = encodeFunctionData(call)
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const estimate = await estimateGas(rpc, { from: this.address, to, data, functionName })
+      // A little room, because the state may change before the block.
+      const roomy = (estimate * 115n) / 100n
+      const gas = roomy > TRANSACTION_GAS_CAP ? TRANSACTION_GAS_CAP : roomy
+      if ("sendTransaction" in payer) {
+        return this.#waitForSent(await payer.sendTransaction({ to, data, gas }), functionName)
+      }
+      const fees = await currentFees(rpc, feeCapWei)
+      const { chainId } = deployment
+      const nonce = await this.#nextNonce()
+      const raw = await payer.signTransaction({ type: "eip1559", chainId, nonce, to, data, gas, ...fees })
+      const hashes = [keccak256(raw)]
+      const once = call.once === true
+      const entry: JournalEntry = { id: this.#idOf(call), chainId, from: this.address, nonce, raw, hashes, once }
+      await journal.put(entry)
+      if (await this.#offerFresh(entry)) {
+        const mined = await this.#follow(entry, functionName)
+        if (mined !== undefined) return mined
+      }
+    }
+    throw new NonceContestedError({ account: this.address, attempts: MOST_ATTEMPTS })
+  }
+
+  /** Offers a transaction for the first time; false if another one has its nonce, so that it was never sent. */
+  async #offerFresh(entry: JournalEntry): Promise<boolean> {
+    const { rpc, journal } = this.#options
+    let outcome: OfferOutcome
+    try {
+      outcome = await offer(rpc, entry.raw)
+    } catch (error) {
+      // Nodes that mine at once report a revert as a refusal; for all others the journal knows that it may be under way.
+      if (error instanceof RpcRejectedError && (await this.#receiptOf(entry)) !== undefined) return true
+      throw error
+    }
+    if (outcome.state === "accepted" || (await this.#receiptOf(entry)) !== undefined) return true
+    await journal.remove(entry.id)
+    if (outcome.state === "refused") throw outcome.error
+    return false
+  }
+
+  /** Waits for a journalled transaction. Undefined when it can never be mined, because another one took its nonce. */
+  #follow(entry: JournalEntry, functionName: string): Promise<Mined | undefined> {
+    const { journal, timeoutSeconds, raiseAfterSeconds, receiptLagSeconds, rpc } = this.#options
     let current = entry
-    let raisedAt = started
-    let transaction = unsigned
-    for (let pause = 40; ; pause = Math.min(pause * 1.5, 2_000)) {
+    let offeredAt = 0
+    let overtakenAt: number | undefined
+    return poll(async (seconds) => {
       const receipt = await this.#receiptOf(current)
       if (receipt !== undefined) {
         await journal.remove(current.id)
         if (!receipt.ok) throw new TransactionFailedError({ hash: receipt.mined.hash, functionName })
-        return receipt.mined
+        return { answer: receipt.mined }
       }
-      if ((await this.#nonceAt("latest")) > current.nonce && (await this.#receiptOf(current)) === undefined) {
+      if ((await nonceAt(rpc, this.address, "latest")) > current.nonce) {
+        // A node may count a transaction before it shows its receipt, and behind one address there may be several nodes.
+        overtakenAt ??= seconds
+        if (seconds - overtakenAt < receiptLagSeconds) return undefined
         await journal.remove(current.id)
-        return undefined
+        return { answer: undefined }
       }
-      const waited = Date.now() - started
-      if (waited > timeoutSeconds * 1000) {
-        const feeWei = transaction?.maxFeePerGas ?? 0n
-        throw new TransactionStuckError({ hash: current.hashes.at(-1) ?? "", waitedSeconds: timeoutSeconds, feeWei })
+      overtakenAt = undefined
+      if (seconds > timeoutSeconds) throw this.#stuck(current)
+      if (seconds - offeredAt > raiseAfterSeconds) {
+        const raised = await this.#raise(current)
+        if (raised === undefined) await this.#reoffer(current)
+        current = raised ?? current
+        offeredAt = seconds
       }
-      if (transaction !== undefined && Date.now() - raisedAt > raiseAfterSeconds * 1000) {
-        const raised = await this.#raise(current, transaction)
-        if (raised !== undefined) ({ current, transaction } = raised)
-        raisedAt = Date.now()
-      }
-      await new Promise((resolve) => setTimeout(resolve, pause))
+      return undefined
+    })
+  }
+
+  /** A form of the same transaction, on the same nonce, that offers more, journalled; undefined if the cap does not allow it. */
+  async #raise(entry: JournalEntry): Promise<JournalEntry | undefined> {
+    const { payer, journal, feeCapWei, rpc } = this.#options
+    const last = readSigned(entry.raw)
+    if (last === undefined || !("signTransaction" in payer)) return undefined
+    const now = await currentFees(rpc, feeCapWei)
+    const raisedBy = (quarter: bigint, fresh: bigint): bigint => {
+      const wanted = quarter > fresh ? quarter : fresh
+      return wanted > feeCapWei ? feeCapWei : wanted
     }
+    const maxFeePerGas = raisedBy((last.maxFeePerGas * 5n) / 4n + 1n, now.maxFeePerGas)
+    const maxPriorityFeePerGas = raisedBy((last.maxPriorityFeePerGas * 5n) / 4n + 1n, now.maxPriorityFeePerGas)
+    // Nodes replace a transaction only for at least a tenth more.
+    if (maxFeePerGas * 10n < last.maxFeePerGas * 11n) return undefined
+    const raw = await payer.signTransaction({ ...last, maxFeePerGas, maxPriorityFeePerGas })
+    const raised = { ...entry, raw, hashes: [...entry.hashes, keccak256(raw)] }
+    await journal.put(raised)
+    await this.#reoffer(raised)
+    return raised
   }
 
-  /** The same transaction for a quarter more on the same nonce, if the cap allows. */
-  async #raise(
-    entry: JournalEntry,
-    transaction: UnsignedTransaction,
-  ): Promise<{ current: JournalEntry; transaction: UnsignedTransaction } | undefined> {
-    const { payer, journal, feeCapWei } = this.#options
-    const maxFeePerGas = (transaction.maxFeePerGas * 5n) / 4n + 1n
-    const maxPriorityFeePerGas = (transaction.maxPriorityFeePerGas * 5n) / 4n + 1n
-    if (maxFeePerGas > feeCapWei || !("signTransaction" in payer)) return undefined
-    const raised = { ...transaction, maxFeePerGas, maxPriorityFeePerGas }
-    const raw = await payer.signTransaction(raised)
-    const current = { ...entry, raw, hashes: [...entry.hashes, keccak256(raw)] }
-    await journal.put(current)
-    await this.#offer(raw)
-    return { current, transaction: raised }
-  }
-
-  /** Hands a signed transaction to the node. Saying it twice does no harm. */
-  async #offer(raw: Hex, fresh?: JournalEntry): Promise<void> {
+  /** Says it again. Whatever the node answers, one of the forms may still be mined. */
+  async #reoffer(entry: JournalEntry): Promise<void> {
     try {
-      await this.#request("eth_sendRawTransaction", [raw])
+      await offer(this.#options.rpc, entry.raw)
     } catch (error) {
-      const known =
-        /already known|already imported|known transaction|nonce too low|replacement|already exists|nonce.*(used|low)/i
-      if (error instanceof RpcRejectedError) {
-        if (known.test(error.message)) return
-        // Refused outright: it will never be mined, so nothing is on its way.
-        if (fresh !== undefined) await this.#options.journal.remove(fresh.id)
-      }
-      throw error
-    }
-  }
-
-  async #waitForSent(hash: Hex, functionName: string): Promise<Mined> {
-    const { timeoutSeconds } = this.#options
-    const started = Date.now()
-    for (let pause = 40; ; pause = Math.min(pause * 1.5, 2_000)) {
-      const receipt = await this.#receipt(hash)
-      if (receipt?.ok === true) return receipt.mined
-      if (receipt !== undefined) throw new TransactionFailedError({ hash, functionName })
-      if (Date.now() - started > timeoutSeconds * 1000) {
-        throw new TransactionStuckError({ hash, waitedSeconds: timeoutSeconds, feeWei: 0n })
-      }
-      await new Promise((resolve) => setTimeout(resolve, pause))
-    }
-  }
-
-  async #estimate(to: Hex, data: Hex, functionName: string): Promise<bigint> {
-    const call = { from: this.address, to, data, gas: hexNumber(TRANSACTION_GAS_CAP) }
-    try {
-      return parseBigQuantity(await this.#request("eth_estimateGas", [call]), "eth_estimateGas")
-    } catch (error) {
-      const revert = decodeRevert(error, functionName)
-      if (revert !== undefined) throw revert
-      if (error instanceof RpcRejectedError && /out of gas|gas required exceeds|exceeds.*gas/i.test(error.message)) {
-        throw new GasCapExceededError({ functionName, gas: TRANSACTION_GAS_CAP + 1n, cap: TRANSACTION_GAS_CAP })
-      }
-      throw error
-    }
-  }
-
-  async #fees(): Promise<{ maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }> {
-    const block = (await this.#request("eth_getBlockByNumber", ["latest", false])) as { baseFeePerGas?: unknown } | null
-    const baseFee = block?.baseFeePerGas === undefined ? 0n : parseBigQuantity(block.baseFeePerGas, "baseFeePerGas")
-    let tip = 1_000_000_000n
-    try {
-      tip = parseBigQuantity(await this.#request("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
-    } catch (error) {
-      // Not every node has the method; a gwei is then what wallets offer.
       if (!(error instanceof RpcRejectedError)) throw error
     }
-    const { feeCapWei } = this.#options
-    const wanted = baseFee * 2n + tip
-    const maxFeePerGas = wanted > feeCapWei ? feeCapWei : wanted
-    return { maxFeePerGas, maxPriorityFeePerGas: tip > maxFeePerGas ? maxFeePerGas : tip }
+  }
+
+  #waitForSent(hash: Hex, functionName: string): Promise<Mined> {
+    const { rpc, timeoutSeconds } = this.#options
+    return poll(async (seconds) => {
+      const receipt = await readReceipt(rpc, hash)
+      if (receipt?.ok === true) return { answer: receipt.mined }
+      if (receipt !== undefined) throw new TransactionFailedError({ hash, functionName })
+      if (seconds > timeoutSeconds) throw new TransactionStuckError({ hash, waitedSeconds: timeoutSeconds, feeWei: 0n })
+      return undefined
+    })
   }
 
   async #nextNonce(): Promise<number> {
-    const pending = await this.#nonceAt("pending")
-    const journalled = (await this.#options.journal.entries())
-      .filter((entry) => entry.from === this.address && entry.chainId === this.#options.deployment.chainId)
-      .map((entry) => entry.nonce + 1)
+    const pending = await nonceAt(this.#options.rpc, this.address, "pending")
+    const journalled = (await this.#ownEntries()).map((entry) => entry.nonce + 1)
     return Math.max(pending, ...journalled)
   }
 
-  async #nonceAt(tag: "latest" | "pending"): Promise<number> {
-    return parseQuantity(await this.#request("eth_getTransactionCount", [this.address, tag]), "eth_getTransactionCount")
+  async #ownEntries(): Promise<JournalEntry[]> {
+    const { chainId } = this.#options.deployment
+    const entries = await this.#options.journal.entries()
+    const own = entries.filter((entry) => entry.from === this.address && entry.chainId === chainId)
+    return own.sort((a, b) => a.nonce - b.nonce)
   }
 
-  async #receiptOf(entry: JournalEntry): Promise<{ ok: boolean; mined: Mined } | undefined> {
+  async #receiptOf(entry: JournalEntry): ReturnType<typeof readReceipt> {
     for (const hash of entry.hashes) {
-      const receipt = await this.#receipt(hash)
+      const receipt = await readReceipt(this.#options.rpc, hash)
       if (receipt !== undefined) return receipt
     }
     return undefined
   }
 
-  async #receipt(hash: Hex): Promise<{ ok: boolean; mined: Mined } | undefined> {
-    const reply = await this.#request("eth_getTransactionReceipt", [hash])
-    if (reply === null) return undefined
-    const { status, blockNumber, gasUsed, transactionHash } = reply as Record<string, unknown>
-    if (transactionHash !== hash || (status !== "0x0" && status !== "0x1")) {
-      throw new ReplyMalformedError({
-        what: "a receipt",
-        expected: `that of ${hash}`,
-        found: JSON.stringify(transactionHash),
-      })
-    }
-    const mined = {
-      hash,
-      blockNumber: parseQuantity(blockNumber, "receipt.blockNumber"),
-      gasUsed: parseBigQuantity(gasUsed, "receipt.gasUsed"),
-    }
-    return { ok: status === "0x1", mined }
+  #stuck(entry: JournalEntry): TransactionStuckError {
+    const hash = entry.hashes.at(-1) ?? "0x"
+    const feeWei = readSigned(entry.raw)?.maxFeePerGas ?? 0n
+    return new TransactionStuckError({ hash, waitedSeconds: this.#options.timeoutSeconds, feeWei })
   }
 
-  #idOf(to: Hex, data: Hex): Hex {
-    const context = new TextEncoder().encode(`${this.#options.deployment.chainId}:${this.address}:${to}:`)
-    const bytes = fromHex(data)
-    const joined = new Uint8Array(context.length + bytes.length)
-    joined.set(context)
-    joined.set(bytes, context.length)
-    return keccak256(toHex(joined))
-  }
-
-  #request(method: string, params: readonly unknown[] = []): Promise<unknown> {
-    return this.#options.rpc.request({ method, params })
+  #idOf({ to, intent, functionName, ...call }: UntypedCall): Hex {
+    const { chainId } = this.#options.deployment
+    const context = new TextEncoder().encode(`${chainId}:${this.address}:${to}:${intent ?? ""}:`)
+    const deed =
+      intent === undefined
+        ? fromHex(encodeFunctionData({ ...call, functionName }))
+        : new TextEncoder().encode(functionName)
+    return keccak256(toHex(concatBytes(context, deed)))
   }
 }
 
-type UntypedCall = { to: Hex; abi: Abi; functionName: string; args: readonly unknown[]; once?: boolean }
+/** Whether a transaction that an earlier run sent is this very call: a caller that had seen it mined means another one. */
+function stillMeant({ once, seenAt }: UntypedCall, { blockNumber }: Mined): boolean {
+  return once === true || (seenAt !== undefined && blockNumber > seenAt)
+}
+
+/** The transaction behind its signed form; undefined for a form that this version does not make. */
+function readSigned(raw: Hex): UnsignedTransaction | undefined {
+  const {
+    type,
+    chainId,
+    nonce = 0,
+    to,
+    data = "0x",
+    gas,
+    maxFeePerGas,
+    maxPriorityFeePerGas = 0n,
+  } = parseTransaction(raw)
+  if (type !== "eip1559" || chainId === undefined || gas === undefined || maxFeePerGas === undefined) return undefined
+  if (to === undefined || to === null) return undefined
+  return { type, chainId, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas }
+}
 
 /** Whether an error is a contract's refusal with this custom error. */
 export function isRevert(error: unknown, errorName: string): boolean {

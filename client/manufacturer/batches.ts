@@ -2,11 +2,13 @@ import { deviceRegistryAbi } from "../abi/DeviceRegistry.ts"
 import type { Hex } from "../crypto/hex.ts"
 import type { KeySigner } from "../crypto/signer.ts"
 import { IssuerSignatureMissingError, SeriesUsedError } from "../errors/manufacturer.ts"
+import { TransactionFailedError } from "../errors/ledger.ts"
 import { readEvents } from "../ledger/events.ts"
-import type { Batch, LedgerView } from "../ledger/ledger.ts"
+import type { Batch, LedgerKey, LedgerView } from "../ledger/ledger.ts"
+import { assertHash32, assertTime, assertUint32 } from "../ledger/limits.ts"
 import { batchRegistrationStatement } from "../ledger/statements.ts"
 import type { Mined } from "../ledger/writer.ts"
-import { assertUint32, devicesTarget, signStatement, statementDomain } from "./context.ts"
+import { devicesTarget, signStatement, statementDomain } from "./context.ts"
 import type { WriteContext } from "./context.ts"
 import { keyOf } from "./keys.ts"
 
@@ -31,7 +33,8 @@ export type RegisterBatchParameters = {
 /**
  * Registers a batch of any size in one transaction. A batch with this root that is there already is left alone, wherever it is.
  *
- * @throws SeriesUsedError, KeyMissingError, IssuerSignatureMissingError, ContractRevertedError
+ * @throws SeriesUsedError, KeyMissingError, IssuerSignatureMissingError, ContractRevertedError, NumberOutOfRangeError,
+ *   HashInvalidError
  */
 export async function registerBatch(
   context: WriteContext,
@@ -39,48 +42,45 @@ export async function registerBatch(
   parameters: RegisterBatchParameters,
 ): Promise<{ batch: Batch; transaction: Mined | null }> {
   const { root, size, notAfter, issuerKeyId, issuer, kind = "x509" } = parameters
+  assertHash32(root, "a root")
+  assertUint32(size, "a batch's size", 1)
+  assertTime(notAfter, "a batch's end")
+  if (parameters.series !== undefined) assertUint32(parameters.series, "a series", 1)
   const view = await context.ledger.at("latest")
   const key = await keyOf(view, manufacturerId, issuerKeyId, "issuer")
-  const known =
-    parameters.series === undefined
-      ? await findByRoot(context, view, manufacturerId, root)
-      : await view.batch(manufacturerId, parameters.series)
-  if (known !== undefined) {
-    if (known.root !== root || known.size !== size || known.keyIndex !== key.index) {
-      throw new SeriesUsedError({ series: known.series, root: known.root, size: known.size })
-    }
-    return { batch: known, transaction: null }
-  }
+  const known = await find(context, view, manufacturerId, parameters)
+  if (known !== undefined) return { batch: same(known, parameters, key), transaction: null }
 
-  const reserved = kind === "rawPublicKey"
-  const series = parameters.series ?? (await nextSeries(context, view, manufacturerId, reserved))
-  assertUint32(series, "a series", 1)
+  const series = parameters.series ?? (await nextSeries(context, view, manufacturerId, kind === "rawPublicKey"))
   const input = { series, size, keyIndex: key.index, notAfter, root }
+  // In another run the next series, or the signature, would be another one; the deed is the same.
+  const place = parameters.series === undefined ? "" : ` as series ${series}`
+  const deed = {
+    ...devicesTarget(context),
+    intent: `batch ${root} of manufacturer ${manufacturerId}${place}`,
+    seenAt: view.block.number,
+  }
+  let transaction: Mined
   if (issuer === undefined) {
     if (series >= RESERVED_SERIES || kind !== "x509") throw new IssuerSignatureMissingError({ series, kind })
-    const transaction = await context.writer.write({
-      ...devicesTarget(context),
-      functionName: "registerBatch",
-      args: [manufacturerId, input],
+    transaction = await context.writer.write({ ...deed, functionName: "registerBatch", args: [manufacturerId, input] })
+  } else {
+    const statement = batchRegistrationStatement(statementDomain(context.ledger, "devices"), {
+      manufacturerId,
+      series,
+      root,
+      size,
+      keyId: key.keyId,
+      notAfter,
+      kind,
     })
-    return { batch: await registered(context, manufacturerId, series), transaction }
+    const { r, s } = await signStatement(issuer, statement)
+    const args = [manufacturerId, input, kind === "x509" ? 0 : 1, r, s] as const
+    transaction = await context.writer.write({ ...deed, functionName: "registerBatchFor", args })
   }
-  const statement = batchRegistrationStatement(statementDomain(context.ledger, "devices"), {
-    manufacturerId,
-    series,
-    root,
-    size,
-    keyId: key.keyId,
-    notAfter,
-    kind,
-  })
-  const { r, s } = await signStatement(issuer, statement)
-  const transaction = await context.writer.write({
-    ...devicesTarget(context),
-    functionName: "registerBatchFor",
-    args: [manufacturerId, input, kind === "x509" ? 0 : 1, r, s],
-  })
-  return { batch: await registered(context, manufacturerId, series), transaction }
+  const batch = await find(context, await context.ledger.at("latest"), manufacturerId, parameters)
+  if (batch === undefined) throw new TransactionFailedError({ hash: transaction.hash, functionName: "registerBatch" })
+  return { batch: same(batch, parameters, key), transaction }
 }
 
 /** The next series that no batch has; `reserved`: from 2^31 on, for certificates whose serials name their place. */
@@ -115,18 +115,21 @@ export async function usedSeries(
   }))
 }
 
-async function findByRoot(
+/** The batch that was asked for, if it is there: by its series, or without one by its root. */
+async function find(
   context: WriteContext,
   view: LedgerView,
   manufacturerId: number,
-  root: Hex,
+  { series, root }: RegisterBatchParameters,
 ): Promise<Batch | undefined> {
+  if (series !== undefined) return view.batch(manufacturerId, series)
   const found = (await usedSeries(context, view, manufacturerId)).find((batch) => batch.root === root)
   return found === undefined ? undefined : view.batch(manufacturerId, found.series)
 }
 
-async function registered({ ledger }: WriteContext, manufacturerId: number, series: number): Promise<Batch> {
-  const batch = await (await ledger.at("latest")).batch(manufacturerId, series)
-  if (batch === undefined) throw new SeriesUsedError({ series, root: "none", size: 0 })
-  return batch
+function same(batch: Batch, { root, size, notAfter, kind }: RegisterBatchParameters, key: LedgerKey): Batch {
+  const asked = { root, size, notAfter, keyIndex: key.index, rawPublicKeys: kind === "rawPublicKey" }
+  const isSame = Object.entries(asked).every(([field, value]) => batch[field as keyof Batch] === value)
+  if (isSame) return batch
+  throw new SeriesUsedError({ series: batch.series, root: batch.root, size: batch.size })
 }

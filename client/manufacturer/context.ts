@@ -3,7 +3,6 @@ import { manufacturerRegistryAbi } from "../abi/ManufacturerRegistry.ts"
 import { normalizeLowS, splitRaw } from "../crypto/ecdsa.ts"
 import type { Hex } from "../crypto/hex.ts"
 import type { KeySigner } from "../crypto/signer.ts"
-import { NumberOutOfRangeError } from "../errors/manufacturer.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { JsonRpc } from "../ledger/rpc/jsonRpc.ts"
 import type { StatementDomain } from "../ledger/statements.ts"
@@ -17,8 +16,6 @@ export type WriteOutcome = { readonly transactions: readonly Mined[]; readonly a
 
 /** The longest list that one call takes: `DeviceRegistry.MAX_LIST`. */
 export const MAX_LIST = 512
-
-const UINT32 = 0xffff_ffff
 
 /** The manufacturer registry, as a target of calls. */
 export function manufacturersTarget({ ledger }: WriteContext): { to: Hex; abi: typeof manufacturerRegistryAbi } {
@@ -43,21 +40,4 @@ export async function signStatement(signer: KeySigner, statement: Uint8Array): P
 /** `items` in lists that one call can take. */
 export function* chunksOf<T>(items: readonly T[], length = MAX_LIST): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += length) yield items.slice(start, start + length)
-}
-
-/** @throws NumberOutOfRangeError */
-export function assertUint32(value: number, what: string, minimum = 0): void {
-  if (Number.isInteger(value) && value >= minimum && value <= UINT32) return
-  throw new NumberOutOfRangeError({ what, found: value, minimum, maximum: UINT32 })
-}
-
-/** @throws NumberOutOfRangeError unless it is a CRLReason that a revocation can have. */
-export function assertReason(reason: number): void {
-  if (Number.isInteger(reason) && reason >= 0 && reason <= 10 && !(reason >= 6 && reason <= 8)) return
-  throw new NumberOutOfRangeError({
-    what: "a revocation's reason (without 6, 7 and 8)",
-    found: reason,
-    minimum: 0,
-    maximum: 10,
-  })
 }

@@ -6,8 +6,9 @@ import type { KeySigner } from "../crypto/signer.ts"
 import { KeyMissingError, KeyTakenError } from "../errors/manufacturer.ts"
 import type { KeyPurpose, LedgerKey } from "../ledger/ledger.ts"
 import { keyPossessionStatement, KEY_PURPOSE_NUMBER } from "../ledger/statements.ts"
+import { assertUint32, secondsOf } from "../ledger/limits.ts"
 import type { Mined } from "../ledger/writer.ts"
-import { assertUint32, manufacturersTarget, statementDomain } from "./context.ts"
+import { manufacturersTarget, statementDomain } from "./context.ts"
 import type { WriteContext } from "./context.ts"
 
 export type AddKeyParameters = {
@@ -45,11 +46,14 @@ export async function addKey(
     args: [
       manufacturerId,
       KEY_PURPOSE_NUMBER[purpose],
-      notBefore === undefined ? 0 : seconds(notBefore),
-      notAfter === undefined ? before.block.timestamp + tenYears : seconds(notAfter),
+      notBefore === undefined ? 0 : secondsOf(notBefore, "the key's start"),
+      notAfter === undefined ? before.block.timestamp + tenYears : secondsOf(notAfter, "the key's end"),
       toHex(signer.spki),
       toHex(proof),
     ],
+    // The proof is another one each time, and so is the default end.
+    intent: `key ${keyId} of manufacturer ${manufacturerId}`,
+    seenAt: before.block.number,
   })
   const after = await context.ledger.at("latest")
   return { key: await keyOf(after, manufacturerId, keyId, purpose), transaction }
@@ -62,12 +66,14 @@ export async function revokeKey(
   keyIndex: number,
 ): Promise<Mined | null> {
   assertUint32(keyIndex, "a key's index", 1)
-  const key = await (await context.ledger.at("latest")).key(manufacturerId, keyIndex)
+  const view = await context.ledger.at("latest")
+  const key = await view.key(manufacturerId, keyIndex)
   if (key?.revokedAt !== undefined) return null
   return context.writer.write({
     ...manufacturersTarget(context),
     functionName: "revokeKey",
     args: [manufacturerId, keyIndex],
+    seenAt: view.block.number,
   })
 }
 
@@ -79,12 +85,15 @@ export async function declareCompromise(
   since: Date,
 ): Promise<Mined | null> {
   assertUint32(keyIndex, "a key's index", 1)
-  const key = await (await context.ledger.at("latest")).key(manufacturerId, keyIndex)
-  if (key?.compromisedSince !== undefined && key.compromisedSince <= seconds(since)) return null
+  const seconds = secondsOf(since, "the compromise's date")
+  const view = await context.ledger.at("latest")
+  const key = await view.key(manufacturerId, keyIndex)
+  if (key?.compromisedSince !== undefined && key.compromisedSince <= seconds) return null
   return context.writer.write({
     ...manufacturersTarget(context),
     functionName: "declareCompromise",
-    args: [manufacturerId, keyIndex, seconds(since)],
+    args: [manufacturerId, keyIndex, seconds],
+    seenAt: view.block.number,
   })
 }
 
@@ -114,8 +123,4 @@ export async function keyOf(
 function same(key: LedgerKey, manufacturerId: number, purpose: KeyPurpose): LedgerKey {
   if (key.manufacturerId === manufacturerId && key.purpose === purpose) return key
   throw new KeyTakenError({ keyId: key.keyId, owner: key.manufacturerId, purpose: key.purpose })
-}
-
-function seconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000)
 }

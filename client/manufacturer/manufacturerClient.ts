@@ -1,25 +1,20 @@
 import type { Ledger, LedgerKey, Manufacturer } from "../ledger/ledger.ts"
 import type { Hex } from "../crypto/hex.ts"
-import { ManufacturerUnknownError, NumberOutOfRangeError } from "../errors/manufacturer.ts"
+import { NumberOutOfRangeError } from "../errors/ledger.ts"
+import { ManufacturerUnknownError } from "../errors/manufacturer.ts"
+import { assertAddress, assertUint32, secondsOf } from "../ledger/limits.ts"
 import type { JsonRpc } from "../ledger/rpc/jsonRpc.ts"
 import type { LedgerWriter, Mined } from "../ledger/writer.ts"
+import { holdBatch, revokeBatch, unholdBatch } from "./batchMarks.ts"
 import { nextSeries, registerBatch } from "./batches.ts"
 import type { RegisterBatchParameters } from "./batches.ts"
-import { assertUint32, manufacturersTarget } from "./context.ts"
+import { manufacturersTarget } from "./context.ts"
 import type { WriteContext, WriteOutcome } from "./context.ts"
 import { addKey, declareCompromise, listKeys, revokeKey } from "./keys.ts"
 import type { AddKeyParameters } from "./keys.ts"
-import {
-  holdBatch,
-  holdSubjects,
-  registerCredentials,
-  revokeBatch,
-  revokePlaces,
-  revokeSubjects,
-  unholdBatch,
-  unholdSubjects,
-} from "./marks.ts"
+import { holdSubjects, registerCredentials, revokeSubjects, unholdSubjects } from "./marks.ts"
 import type { LoneCredential, RevokeParameters, Subject } from "./marks.ts"
+import { revokePlaces } from "./places.ts"
 
 /** What an operator may do. */
 export type OperatorRight = "register" | "revoke" | "release"
@@ -75,15 +70,15 @@ export class ManufacturerClient {
     return declareCompromise(this.#context, this.manufacturerId, keyIndex, since)
   }
 
-  /** Gives an account exactly these rights until `until`. */
-  setOperator(operator: Hex, rights: readonly OperatorRight[], until: Date): Promise<Mined> {
+  /** Gives an account exactly these rights until `until`, exclusive; null if it has them. */
+  setOperator(operator: Hex, rights: readonly OperatorRight[], until: Date): Promise<Mined | null> {
     const bits = rights.reduce((sum, right) => sum | OPERATOR_RIGHT[right], 0)
     if (bits === 0) throw new NumberOutOfRangeError({ what: "the number of rights", found: 0, minimum: 1, maximum: 3 })
-    return this.#setOperator(operator, bits, Math.floor(until.getTime() / 1000))
+    return this.#setOperator(operator, bits, secondsOf(until, "the end of the rights"))
   }
 
-  /** Takes all rights away from an account. */
-  removeOperator(operator: Hex): Promise<Mined> {
+  /** Takes all rights away from an account; null if it has none. */
+  removeOperator(operator: Hex): Promise<Mined | null> {
     return this.#setOperator(operator, 0, 0)
   }
 
@@ -132,11 +127,16 @@ export class ManufacturerClient {
     return unholdBatch(this.#context, this.manufacturerId, series)
   }
 
-  #setOperator(operator: Hex, rights: number, until: number): Promise<Mined> {
+  async #setOperator(account: Hex, rights: number, until: number): Promise<Mined | null> {
+    assertAddress(account, "an operator")
+    const view = await this.#context.ledger.at("latest")
+    const known = await view.operator(this.manufacturerId, account)
+    if ((known?.rights ?? 0) === rights && (known?.until ?? 0) === until) return null
     return this.#context.writer.write({
       ...manufacturersTarget(this.#context),
       functionName: "setOperator",
-      args: [this.manufacturerId, operator, rights, until],
+      args: [this.manufacturerId, account, rights, until],
+      seenAt: view.block.number,
     })
   }
 }

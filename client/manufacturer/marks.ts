@@ -1,8 +1,9 @@
 import type { Hex } from "../crypto/hex.ts"
-import { AlreadyRevokedError, NotOnHoldError } from "../errors/manufacturer.ts"
-import type { CredentialRecord, LedgerView } from "../ledger/ledger.ts"
+import { AlreadyRevokedError, CredentialTakenError, NotOnHoldError } from "../errors/manufacturer.ts"
+import type { CredentialRecord } from "../ledger/ledger.ts"
+import { assertReason, assertTime, assertUint32, secondsOf } from "../ledger/limits.ts"
 import type { Mined } from "../ledger/writer.ts"
-import { assertReason, assertUint32, chunksOf, devicesTarget } from "./context.ts"
+import { chunksOf, devicesTarget } from "./context.ts"
 import type { WriteContext, WriteOutcome } from "./context.ts"
 
 /** A subject to mark: a credential hash or a device key id, and its place if it has one. */
@@ -18,12 +19,17 @@ export async function registerCredentials(
   keyIndex: number,
   credentials: readonly LoneCredential[],
 ): Promise<WriteOutcome> {
+  assertUint32(keyIndex, "a key's index", 1)
+  for (const { notAfter } of credentials) if (notAfter !== undefined) assertTime(notAfter, "a credential's end")
   const todo = await pending(
     context,
     manufacturerId,
     credentials,
     (c) => c.credentialHash,
-    (r) => r.registeredAt !== undefined,
+    (record) => {
+      if (record.registeredAt === undefined || record.keyIndex === keyIndex) return record.registeredAt !== undefined
+      throw new CredentialTakenError({ credentialHash: record.subject, keyIndex: record.keyIndex })
+    },
   )
   const transactions: Mined[] = []
   for (const chunk of chunksOf(todo.items)) {
@@ -32,6 +38,7 @@ export async function registerCredentials(
         ...devicesTarget(context),
         functionName: "registerCredentials",
         args: [manufacturerId, keyIndex, chunk.map((c) => c.credentialHash), chunk.map((c) => c.notAfter ?? 0)],
+        seenAt: todo.seenAt,
       }),
     )
   }
@@ -53,6 +60,7 @@ export async function revokeSubjects(
   { reason, invalidityDate }: RevokeParameters,
 ): Promise<WriteOutcome> {
   assertReason(reason)
+  const date = invalidityDate === undefined ? 0 : secondsOf(invalidityDate, "the invalidity date")
   const todo = await pending(
     context,
     manufacturerId,
@@ -60,7 +68,6 @@ export async function revokeSubjects(
     (s) => s.subject,
     (r) => r.mark === "revoked",
   )
-  const date = invalidityDate === undefined ? 0 : Math.floor(invalidityDate.getTime() / 1000)
   const transactions: Mined[] = []
   for (const chunk of chunksOf(todo.items)) {
     transactions.push(
@@ -68,6 +75,7 @@ export async function revokeSubjects(
         ...devicesTarget(context),
         functionName: "revoke",
         args: [manufacturerId, chunk.map(targetOf), reason, date],
+        seenAt: todo.seenAt,
       }),
     )
   }
@@ -99,6 +107,7 @@ export async function holdSubjects(
         ...devicesTarget(context),
         functionName: "hold",
         args: [manufacturerId, chunk.map(targetOf)],
+        seenAt: todo.seenAt,
       }),
     )
   }
@@ -115,112 +124,30 @@ export async function unholdSubjects(
   manufacturerId: number,
   subjects: readonly Subject[],
 ): Promise<WriteOutcome> {
-  const view = await context.ledger.at("latest")
-  const records = await Promise.all(subjects.map(({ subject }) => view.record(manufacturerId, subject)))
-  const held: { target: ReturnType<typeof targetOf>; since: number }[] = []
-  records.forEach((record, i) => {
-    if (record.mark === "revoked") throw new NotOnHoldError({ subject: record.subject, mark: record.mark })
-    if (record.mark === "held") held.push({ target: targetOf(subjects[i] as Subject), since: record.changedAt })
-  })
+  const since = new Map<Hex, number>()
+  const held = await pending(
+    context,
+    manufacturerId,
+    subjects,
+    (s) => s.subject,
+    (record) => {
+      if (record.mark === "revoked") throw new NotOnHoldError({ subject: record.subject, mark: record.mark })
+      since.set(record.subject, record.changedAt)
+      return record.mark === "none"
+    },
+  )
   const transactions: Mined[] = []
-  for (const chunk of chunksOf(held)) {
+  for (const chunk of chunksOf(held.items)) {
     transactions.push(
       await context.writer.write({
         ...devicesTarget(context),
         functionName: "unhold",
-        args: [manufacturerId, chunk.map(({ target }) => target), chunk.map(({ since }) => since)],
+        args: [manufacturerId, chunk.map(targetOf), chunk.map(({ subject }) => since.get(subject) ?? 0)],
+        seenAt: held.seenAt,
       }),
     )
   }
-  return { transactions, alreadyDone: subjects.length - held.length }
-}
-
-/**
- * Revokes places of a batch by their bits, 256 places with each word of storage. Bits that are set are left alone; calls are
- * cut to what a transaction can hold.
- *
- * @throws NumberOutOfRangeError for an index at or past the batch's size.
- */
-export async function revokePlaces(
-  context: WriteContext,
-  manufacturerId: number,
-  series: number,
-  indices: Iterable<number>,
-  reason: number,
-): Promise<WriteOutcome> {
-  assertReason(reason)
-  const view = await context.ledger.at("latest")
-  const masks = new Map<number, bigint>()
-  let asked = 0
-  for (const index of indices) {
-    assertUint32(index, "an index")
-    const word = Math.floor(index / 256)
-    masks.set(word, (masks.get(word) ?? 0n) | (1n << BigInt(index % 256)))
-    asked += 1
-  }
-  const todo = await clearBits(view, manufacturerId, series, masks)
-  const transactions: Mined[] = []
-  for (const chunk of chunksOf(todo)) {
-    transactions.push(
-      await context.writer.write({
-        ...devicesTarget(context),
-        functionName: "revokeWords",
-        args: [manufacturerId, series, chunk.map(({ word }) => word), chunk.map(({ mask }) => mask), reason],
-      }),
-    )
-  }
-  const newBits = todo.reduce((sum, { mask }) => sum + bitCount(mask), 0)
-  return { transactions, alreadyDone: asked - newBits }
-}
-
-/** Revokes a whole batch, for ever. */
-export async function revokeBatch(
-  context: WriteContext,
-  manufacturerId: number,
-  series: number,
-  reason: number,
-): Promise<WriteOutcome> {
-  assertReason(reason)
-  const batch = await (await context.ledger.at("latest")).batch(manufacturerId, series)
-  if (batch?.mark === "revoked") return { transactions: [], alreadyDone: 1 }
-  const transaction = await context.writer.write({
-    ...devicesTarget(context),
-    functionName: "revokeBatch",
-    args: [manufacturerId, series, reason],
-  })
-  return { transactions: [transaction], alreadyDone: 0 }
-}
-
-/** Puts a whole batch on hold. @throws AlreadyRevokedError */
-export async function holdBatch(context: WriteContext, manufacturerId: number, series: number): Promise<WriteOutcome> {
-  const batch = await (await context.ledger.at("latest")).batch(manufacturerId, series)
-  if (batch?.mark === "held") return { transactions: [], alreadyDone: 1 }
-  if (batch?.mark === "revoked") {
-    throw new AlreadyRevokedError({ subject: `batch ${series}`, since: new Date(batch.changedAt * 1000) })
-  }
-  const transaction = await context.writer.write({
-    ...devicesTarget(context),
-    functionName: "holdBatch",
-    args: [manufacturerId, series],
-  })
-  return { transactions: [transaction], alreadyDone: 0 }
-}
-
-/** Ends the hold that the ledger shows now on a whole batch. @throws NotOnHoldError for a revoked batch. */
-export async function unholdBatch(
-  context: WriteContext,
-  manufacturerId: number,
-  series: number,
-): Promise<WriteOutcome> {
-  const batch = await (await context.ledger.at("latest")).batch(manufacturerId, series)
-  if (batch?.mark === "revoked") throw new NotOnHoldError({ subject: `batch ${series}`, mark: batch.mark })
-  if (batch?.mark === "none") return { transactions: [], alreadyDone: 1 }
-  const transaction = await context.writer.write({
-    ...devicesTarget(context),
-    functionName: "unholdBatch",
-    args: [manufacturerId, series, batch?.changedAt ?? 0],
-  })
-  return { transactions: [transaction], alreadyDone: 0 }
+  return { transactions, alreadyDone: held.alreadyDone }
 }
 
 function targetOf({ subject, series = 0, index = 0 }: Subject): { subject: Hex; series: number; index: number } {
@@ -236,30 +163,10 @@ async function pending<T>(
   items: readonly T[],
   subjectOf: (item: T) => Hex,
   isDone: (record: CredentialRecord) => boolean,
-): Promise<{ items: T[]; alreadyDone: number }> {
+): Promise<{ items: T[]; alreadyDone: number; seenAt: number }> {
   const view = await context.ledger.at("latest")
   const unique = [...new Map(items.map((item) => [subjectOf(item), item])).values()]
   const records = await Promise.all(unique.map((item) => view.record(manufacturerId, subjectOf(item))))
   const todo = unique.filter((_, i) => !isDone(records[i] as CredentialRecord))
-  return { items: todo, alreadyDone: items.length - todo.length }
-}
-
-/** The words in which bits are still clear, in ascending order. */
-async function clearBits(
-  view: LedgerView,
-  manufacturerId: number,
-  series: number,
-  masks: ReadonlyMap<number, bigint>,
-): Promise<{ word: number; mask: bigint }[]> {
-  const words = [...masks.keys()].sort((a, b) => a - b)
-  const set = await Promise.all(words.map((word) => view.word(manufacturerId, series, word)))
-  return words
-    .map((word, i) => ({ word, mask: (masks.get(word) ?? 0n) & ~(set[i] ?? 0n) }))
-    .filter(({ mask }) => mask !== 0n)
-}
-
-function bitCount(mask: bigint): number {
-  let count = 0
-  for (let rest = mask; rest !== 0n; rest &= rest - 1n) count += 1
-  return count
+  return { items: todo, alreadyDone: items.length - todo.length, seenAt: view.block.number }
 }

@@ -86,11 +86,20 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   return receipt
 }
 
-function assertReceipt({ size, index, proof, ...place }: Receipt): void {
+/**
+ * Refuses what is not a well-formed receipt; whether it is true only the ledger's root tells.
+ *
+ * @throws {@link ReceiptMalformedError} {@link PlaceFieldError} {@link TreeSizeError} {@link IndexOutOfRangeError}
+ *   {@link ProofLengthError} {@link HashLengthError}
+ */
+export function assertReceipt(receipt: Receipt): void {
+  if (typeof receipt !== "object" || receipt === null) throw new ReceiptMalformedError("it is not an object.")
+  const { size, index, proof, ...place } = receipt
   assertPlace(place)
   const expected = inclusionProofLength(index, size)
+  if (!Array.isArray(proof)) throw new ReceiptMalformedError("its proof is not a list.")
   if (proof.length !== expected) throw new ProofLengthError({ expected, found: proof.length })
-  proof.forEach((hash, i) => assertHash(hash, `proof[${i}]`))
+  proof.forEach((hash, i) => assertHash(hash as Uint8Array, `proof[${i}]`))
 }
 
 /** RFC 9942: { -1: [ one inclusion proof ] } */

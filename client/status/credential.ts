@@ -3,6 +3,7 @@ import type { Hex } from "../crypto/hex.ts"
 import { toHex } from "../crypto/hex.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
 import { RawPublicKeySignatureError } from "../errors/cose.ts"
+import { DerInputError } from "../errors/x509.ts"
 import { parseCertificate } from "../x509/certificate.ts"
 import type { Certificate } from "../x509/certificate.ts"
 import { checkDeviceProfile } from "../x509/deviceProfile.ts"
@@ -28,7 +29,11 @@ export type Credential = {
 
 /** A certificate as a credential. @throws DerError, CertificateMalformedError, PemBlockMissingError, PemBlocksManyError */
 export function certificateCredential(pemOrDer: string | Uint8Array): Credential {
-  return credentialOf(parseCertificate(readOneCertificate(pemOrDer)))
+  if (typeof pemOrDer !== "string" && !(pemOrDer instanceof Uint8Array)) {
+    throw new DerInputError({ found: typeof pemOrDer })
+  }
+  // A copy: the caller may use its buffer for something else while the ledger is asked.
+  return credentialOf(parseCertificate(readOneCertificate(pemOrDer).slice()))
 }
 
 function credentialOf(certificate: Certificate): Credential {
@@ -50,6 +55,7 @@ function credentialOf(certificate: Certificate): Credential {
 /** A raw public key object as a credential. @throws what {@link decodeRawPublicKey} throws. */
 export function rawPublicKeyCredential(bytes: Uint8Array): Credential {
   const object = decodeRawPublicKey(bytes)
+  const copy = bytes.slice()
   return {
     kind: "rawPublicKey",
     credentialHash: object.credentialHash,
@@ -63,7 +69,7 @@ export function rawPublicKeyCredential(bytes: Uint8Array): Credential {
     // Its issuer vouches for it by the batch that it is in; its own signature shows that the key is held by somebody.
     isSignedBy: async (_issuerSpki, crypto) => {
       try {
-        await verifyRawPublicKey(bytes, crypto)
+        await verifyRawPublicKey(copy, crypto)
         return true
       } catch (error) {
         if (error instanceof RawPublicKeySignatureError) return false

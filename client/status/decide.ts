@@ -2,17 +2,19 @@ import type { Batch, BitRevocation, CredentialRecord, LedgerKey, Manufacturer } 
 import { revocationReason } from "./verdict.ts"
 import type { DeviceStatus, RefusalReason, RevocationReason } from "./verdict.ts"
 
-/** Everything that the standing of a genuine, anchored credential depends on. Times are Unix seconds. */
+/** Everything that the standing of a genuine credential depends on. Times are Unix seconds. */
 export type StandingFacts = {
   /** The time that the question is about. */
   readonly time: number
   readonly manufacturer: Manufacturer
   readonly issuerKey: LedgerKey
-  /** When the credential was anchored: its batch's registration, or its record's. */
-  readonly registeredAt: number
+  /** When the credential was anchored: its batch's registration, or its record's; undefined if it is not. */
+  readonly registeredAt: number | undefined
   /** Whether the anchor stands in a block that is final enough. */
   readonly settled: boolean
-  /** The batch; undefined for a credential with a record of its own. */
+  /** Its place; undefined for a credential with a record of its own. */
+  readonly place: { readonly series: number; readonly index: number } | undefined
+  /** The batch of the place. */
   readonly batch: Batch | undefined
   /** The status bit's revocation; `undefined` while the bit is clear. */
   readonly bit: Partial<BitRevocation> | undefined
@@ -32,67 +34,105 @@ export type Decision = {
   readonly since: number | null
 }
 
+/** One thing that speaks against a credential, and the thing on the ledger that it was said of. */
+export type Complaint = Decision & { readonly status: "revoked" | "onHold"; readonly about: Subject }
+
+/** What can be revoked or held, each under a name of its own. */
+export type Subject = `${"issuerKey" | "batch" | "record" | "place" | "manufacturer"}:${string}`
+
 /**
  * The one place where facts become a status. Revoked wins over held, held over everything else, and `good` is what is left
  * when nothing speaks against it. The contract's `statusOf` decides alike.
  */
 export function decide(facts: StandingFacts): Decision {
-  return revoked(facts) ?? held(facts) ?? doubtful(facts) ?? outOfTime(facts) ?? good(facts)
+  return complaintsOf(facts)[0] ?? doubtful(facts) ?? outOfTime(facts) ?? good(facts)
 }
 
-function revoked(facts: StandingFacts): Decision | undefined {
-  const { issuerKey, registeredAt, batch, bit, credentialRecord, deviceKeyRecord } = facts
+/** All that speaks against a credential, the weightiest first. */
+export function complaintsOf(facts: StandingFacts): Complaint[] {
+  return [...revocations(facts), ...holds(facts)]
+}
+
+/** The things on the ledger whose revocation or hold this credential would suffer. */
+export function subjectsOf({
+  manufacturer,
+  issuerKey,
+  place,
+  credentialRecord,
+  deviceKeyRecord,
+}: SubjectFacts): Subject[] {
+  const { id } = manufacturer
+  return [
+    `issuerKey:${id}:${issuerKey.index}`,
+    ...(place === undefined ? [] : [`batch:${id}:${place.series}` as const]),
+    `record:${id}:${credentialRecord.subject}`,
+    `record:${id}:${deviceKeyRecord.subject}`,
+    ...(place === undefined ? [] : [`place:${id}:${place.series}:${place.index}` as const]),
+    `manufacturer:${id}`,
+  ]
+}
+
+type SubjectFacts = Pick<StandingFacts, "manufacturer" | "issuerKey" | "place" | "credentialRecord" | "deviceKeyRecord">
+
+function revocations(facts: StandingFacts): Complaint[] {
+  const { manufacturer, issuerKey, registeredAt, place, batch, bit, credentialRecord, deviceKeyRecord } = facts
+  const { id } = manufacturer
+  const found: Complaint[] = []
+  const add = (about: Subject, reason: RevocationReason, since: number | null, detail: string): void => {
+    found.push({ status: "revoked", about, reason, since, detail })
+  }
   const since = issuerKey.compromisedSince
   // Anchored in the second of the compromise: void.
-  if (since !== undefined && registeredAt >= since) {
-    return refuse("revoked", "cACompromise", since, "Anchored after its issuer key was compromised.")
-  }
-  if (credentialRecord.mark === "revoked") {
-    return refuse(
-      "revoked",
-      revocationReason(credentialRecord.reason),
-      credentialRecord.changedAt,
-      "The credential was revoked.",
-    )
-  }
-  if (deviceKeyRecord.mark === "revoked") {
-    const { reason, changedAt } = deviceKeyRecord
-    return refuse(
-      "revoked",
-      revocationReason(reason),
-      changedAt,
-      "The device's key was revoked, and every certificate for it.",
-    )
-  }
-  if (bit !== undefined) {
-    return refuse(
-      "revoked",
-      revocationReason(bit.reason ?? 0),
-      bit.revokedAt ?? null,
-      "The device's place in its batch was revoked.",
-    )
+  if (since !== undefined && registeredAt !== undefined && registeredAt >= since) {
+    add(`issuerKey:${id}:${issuerKey.index}`, "cACompromise", since, "Anchored after its issuer key was compromised.")
   }
   if (batch?.mark === "revoked") {
-    return refuse("revoked", revocationReason(batch.reason), batch.changedAt, "The whole batch was revoked.")
+    const reason = revocationReason(batch.reason)
+    add(`batch:${id}:${batch.series}`, reason, batch.changedAt, "The whole batch was revoked.")
   }
-  return undefined
+  if (credentialRecord.mark === "revoked") {
+    const { subject, reason, changedAt } = credentialRecord
+    add(`record:${id}:${subject}`, revocationReason(reason), changedAt, "The credential was revoked.")
+  }
+  if (deviceKeyRecord.mark === "revoked") {
+    const { subject, reason, changedAt } = deviceKeyRecord
+    const detail = "The device's key was revoked, and every certificate for it."
+    add(`record:${id}:${subject}`, revocationReason(reason), changedAt, detail)
+  }
+  if (bit !== undefined && place !== undefined) {
+    const about: Subject = `place:${id}:${place.series}:${place.index}`
+    const detail = "The device's place in its batch was revoked."
+    add(about, revocationReason(bit.reason ?? 0), bit.revokedAt ?? null, detail)
+  }
+  return found
 }
 
-function held({ batch, credentialRecord, deviceKeyRecord, manufacturer }: StandingFacts): Decision | undefined {
+function holds({ manufacturer, registeredAt, batch, credentialRecord, deviceKeyRecord }: StandingFacts): Complaint[] {
+  const { id } = manufacturer
+  const found: Complaint[] = []
+  const add = (about: Subject, reason: Complaint["reason"], since: number, detail: string): void => {
+    found.push({ status: "onHold", about, reason, since, detail })
+  }
   if (credentialRecord.mark === "held") {
-    return refuse("onHold", "certificateHold", credentialRecord.changedAt, "The credential is on hold.")
+    const { subject, changedAt } = credentialRecord
+    add(`record:${id}:${subject}`, "certificateHold", changedAt, "The credential is on hold.")
   }
   if (deviceKeyRecord.mark === "held") {
-    return refuse("onHold", "certificateHold", deviceKeyRecord.changedAt, "The device's key is on hold.")
+    const { subject, changedAt } = deviceKeyRecord
+    add(`record:${id}:${subject}`, "certificateHold", changedAt, "The device's key is on hold.")
   }
-  if (batch?.mark === "held") return refuse("onHold", "certificateHold", batch.changedAt, "The whole batch is on hold.")
-  if (manufacturer.status === "suspended") {
-    return refuse("onHold", "manufacturerSuspended", manufacturer.statusSince, "The manufacturer is suspended.")
+  if (batch?.mark === "held") {
+    add(`batch:${id}:${batch.series}`, "certificateHold", batch.changedAt, "The whole batch is on hold.")
   }
-  return undefined
+  if (manufacturer.status === "suspended" && registeredAt !== undefined) {
+    const { statusSince } = manufacturer
+    add(`manufacturer:${id}`, "manufacturerSuspended", statusSince, "The manufacturer is suspended.")
+  }
+  return found
 }
 
 function doubtful({ manufacturer, issuerKey, registeredAt, settled }: StandingFacts): Decision | undefined {
+  if (registeredAt === undefined) return refuse("unknown", "notAnchored", null, "It is not registered on the ledger.")
   if (!settled) return refuse("unknown", "notFinal", registeredAt, "Anchored in a block that is not final yet.")
   if (manufacturer.status === "left" && registeredAt >= manufacturer.statusSince) {
     return refuse("unknown", "manufacturerLeft", manufacturer.statusSince, "Anchored when its manufacturer had left.")
@@ -116,7 +156,8 @@ function outOfTime({ time, notBefore, notAfter, anchorNotAfter }: StandingFacts)
 }
 
 function good({ registeredAt }: StandingFacts): Decision {
-  return { status: "good", reason: null, detail: "Genuine, anchored and in good standing.", since: registeredAt }
+  const since = registeredAt ?? null
+  return { status: "good", reason: null, detail: "Genuine, anchored and in good standing.", since }
 }
 
 function refuse(

@@ -8,7 +8,7 @@ import {
   RpcLedger,
   Verifier,
 } from "../../client/index.ts"
-import type { Deployment, Hex, JsonRpc, Payer, VerifierOptions } from "../../client/index.ts"
+import type { Deployment, Hex, JsonRpc, LedgerWriterOptions, Payer, VerifierOptions } from "../../client/index.ts"
 import Fleetroot from "../../scripts/deploy/modules/Fleetroot.ts"
 import { readDeployment } from "../../scripts/deploy/readDeployment.ts"
 
@@ -20,32 +20,41 @@ export const TEST_KEYS: readonly Hex[] = [
   "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
 ]
 
+/** The test accounts, able to sign. */
+export const TEST_ACCOUNTS: readonly Payer[] = TEST_KEYS.map((key) => privateKeyToAccount(key))
+
+export type FreshLedgerOptions = { governanceDelay?: number; keyDelay?: number }
+
 /** A fresh ledger in this process, with the contracts on it, and the clients of its users. */
-export async function freshLedger(networkName: "default" | "cancun" = "default") {
+export async function freshLedger(
+  networkName: "default" | "cancun" = "default",
+  { governanceDelay = 0, keyDelay = 0 }: FreshLedgerOptions = {},
+): Promise<TestLedger> {
   const connection = await network.create(networkName)
   const { provider, ignition } = connection
   const rpc = jsonRpcFrom((call) => provider.request(call), "embedded ledger")
-  const accounts = TEST_KEYS.map((key) => privateKeyToAccount(key))
-  const [governor] = accounts
-  if (governor === undefined) throw new Error("no account")
-  const deployed = await ignition.deploy(Fleetroot, {
-    parameters: {
-      Fleetroot: { consortium: governor.address, guardian: governor.address, governanceDelay: 0, keyDelay: 0 },
-    },
-  })
-  const { access, manufacturers, devices } = deployed as Record<string, { address: Hex }>
-  const deployment = await readDeployment(
-    rpc,
-    {
-      access: (access as { address: Hex }).address,
-      manufacturers: (manufacturers as { address: Hex }).address,
-      devices: (devices as { address: Hex }).address,
-    },
-    0,
-  )
-  return new TestLedger(rpc, deployment, accounts as Payer[], async () => {
-    await connection.close()
-  })
+  const governor = payer(0).address
+  const deployed = (await ignition.deploy(Fleetroot, {
+    parameters: { Fleetroot: { consortium: governor, guardian: governor, governanceDelay, keyDelay } },
+  })) as Record<string, { address: Hex }>
+  const addressOf = (name: string): Hex => {
+    const contract = deployed[name]
+    if (contract === undefined) throw new Error(`the deployment module has no contract ${name}`)
+    return contract.address
+  }
+  const addresses = {
+    access: addressOf("access"),
+    manufacturers: addressOf("manufacturers"),
+    devices: addressOf("devices"),
+  }
+  return new TestLedger(rpc, await readDeployment(rpc, addresses, 0), () => connection.close())
+}
+
+/** A test account by its number. */
+export function payer(account: number): Payer {
+  const found = TEST_ACCOUNTS[account]
+  if (found === undefined) throw new Error(`there are ${TEST_ACCOUNTS.length} test accounts`)
+  return found
 }
 
 /** A ledger under test. Chain time moves only when the test says so. */
@@ -53,19 +62,19 @@ export class TestLedger {
   readonly rpc: JsonRpc
   readonly deployment: Deployment
   readonly ledger: RpcLedger
-  readonly accounts: readonly Payer[]
   readonly close: () => Promise<void>
+  /** The verifiers' clock. */
+  clock = new Date()
 
-  constructor(rpc: JsonRpc, deployment: Deployment, accounts: readonly Payer[], close: () => Promise<void>) {
+  constructor(rpc: JsonRpc, deployment: Deployment, close: () => Promise<void>) {
     this.rpc = rpc
     this.deployment = deployment
-    this.accounts = accounts
     this.close = close
     this.ledger = new RpcLedger({ deployment, rpc })
   }
 
-  writer(account = 0): LedgerWriter {
-    return new LedgerWriter({ deployment: this.deployment, rpc: this.rpc, payer: this.accounts[account] as Payer })
+  writer(account = 0, options: Partial<LedgerWriterOptions> = {}): LedgerWriter {
+    return new LedgerWriter({ deployment: this.deployment, rpc: this.rpc, payer: payer(account), ...options })
   }
 
   governance(account = 0): GovernanceClient {
@@ -78,32 +87,42 @@ export class TestLedger {
 
   /** Admits a manufacturer controlled by an account and gives its client. */
   async admit(name: string, account = 1): Promise<ManufacturerClient> {
-    const controller = (this.accounts[account] as Payer).address
-    const result = await this.governance().admit({ controller, name })
+    const result = await this.governance().admit({ controller: payer(account).address, name })
     if (result.state !== "admitted") throw new Error("the test chain has no delay")
     return this.manufacturer(result.manufacturerId, account)
   }
 
   /** A verifier whose clock is the chain's. */
-  async verifier(options: Partial<VerifierOptions> = {}): Promise<Verifier> {
+  verifier(options: Partial<VerifierOptions> = {}): Verifier {
     return new Verifier({ ledger: this.ledger, now: () => this.clock, ...options })
   }
 
-  clock = new Date()
+  /** Asks the node something. */
+  ask<T = unknown>(method: string, ...params: readonly unknown[]): Promise<T> {
+    return this.rpc.request({ method, params }) as Promise<T>
+  }
 
   /** Mines a block some seconds after the last one and sets the verifiers' clock to it. */
   async pass(seconds: number): Promise<Date> {
-    await this.rpc.request({ method: "evm_increaseTime", params: [seconds] })
-    await this.rpc.request({ method: "evm_mine", params: [] })
+    await this.ask("evm_increaseTime", seconds)
+    await this.ask("evm_mine")
     return this.syncClock()
   }
 
   /** Sets the verifiers' clock to the newest block's time. */
   async syncClock(): Promise<Date> {
-    const block = (await this.rpc.request({ method: "eth_getBlockByNumber", params: ["latest", false] })) as {
-      timestamp: Hex
-    }
-    this.clock = new Date(Number(block.timestamp) * 1000)
+    const { timestamp } = await this.ask<{ timestamp: Hex }>("eth_getBlockByNumber", "latest", false)
+    this.clock = new Date(Number(timestamp) * 1000)
     return this.clock
+  }
+
+  /** The newest block's time, in Unix seconds. */
+  async now(): Promise<number> {
+    return Math.floor((await this.syncClock()).getTime() / 1000)
+  }
+
+  /** Makes the next block's time `timestamp`. */
+  async nextBlockAt(timestamp: number): Promise<void> {
+    await this.ask("evm_setNextBlockTimestamp", timestamp)
   }
 }

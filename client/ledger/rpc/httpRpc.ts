@@ -1,11 +1,13 @@
+import { FleetrootError } from "../../errors/base.ts"
 import {
+  EndpointStatusError,
   EndpointTimeoutError,
   EndpointUnreachableError,
   ReplyMalformedError,
   ReplyTooLargeError,
   RpcRejectedError,
 } from "../../errors/ledger.ts"
-import { FleetrootError } from "../../errors/base.ts"
+import { parseBoundedJson } from "./boundedJson.ts"
 import type { JsonRpc, RpcCall } from "./jsonRpc.ts"
 
 export type HttpRpcOptions = {
@@ -20,13 +22,15 @@ export type HttpRpcOptions = {
 type Reply = { id?: unknown; jsonrpc?: unknown; result?: unknown; error?: unknown }
 
 /**
- * JSON-RPC over HTTP that distrusts the other side: bounded time and size, ids checked, every answer to the question asked.
+ * JSON-RPC over HTTP that distrusts the other side: bounded time, size and depth, ids checked, every answer to the question
+ * asked, no redirects. A name and password in the address are sent as HTTP Basic authentication (RFC 7617).
  *
- * @throws EndpointUnreachableError, EndpointTimeoutError, ReplyTooLargeError, ReplyMalformedError, RpcRejectedError
+ * @throws EndpointUnreachableError, EndpointTimeoutError, EndpointStatusError, ReplyTooLargeError, ReplyMalformedError,
+ *   RpcRejectedError
  */
 export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
   const { timeoutMs = 10_000, maxBytes = 32 * 1024 * 1024, maxBatch = 100 } = options
-  const endpoint = describe(url)
+  const { address, endpoint, headers } = readUrl(url)
   let nextId = 1
 
   async function post(calls: readonly RpcCall[]): Promise<unknown[]> {
@@ -34,14 +38,15 @@ export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
     nextId += calls.length
     const bodies = calls.map((call, i) => ({ jsonrpc: "2.0", id: first + i, method: call.method, params: call.params }))
     const single = calls.length === 1
-    const text = await send(JSON.stringify(single ? bodies[0] : bodies))
+    const { status, text } = await send(JSON.stringify(single ? bodies[0] : bodies))
+    if (status < 200 || status > 299) throw refusedBy(text, status)
     const parsed = parse(text, endpoint)
 
     const replies = single ? [parsed] : parsed
     if (!Array.isArray(replies)) {
       // A node without batches answers with one error object.
       const error = (parsed as Reply | null)?.error
-      if (error !== undefined) throw rejected("a batch of calls", error)
+      if (error !== undefined && error !== null) throw rejected("a batch of calls", error)
       throw malformed("a batch of calls", "an array", typeof parsed)
     }
     const byId = new Map<unknown, Reply>()
@@ -49,7 +54,7 @@ export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
       if (typeof reply !== "object" || reply === null) throw malformed("a call", "an object", JSON.stringify(reply))
       const { id } = reply as Reply
       if (byId.has(id)) throw malformed("a call", "each id once", `id ${String(id)} twice`)
-      byId.set(id, reply as Reply)
+      byId.set(id, reply)
     }
     return calls.map((call, i) => {
       const reply = byId.get(first + i)
@@ -64,22 +69,29 @@ export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
     })
   }
 
-  async function send(body: string): Promise<string> {
+  async function send(body: string): Promise<{ status: number; text: string }> {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-        signal,
-        redirect: "error",
-      })
-      return await readText(response, maxBytes, endpoint)
+      // What a redirect leads to was not chosen by the user: never followed.
+      const response = await fetch(address, { method: "POST", headers, body, signal, redirect: "manual" })
+      return { status: response.status, text: await readText(response, maxBytes, endpoint) }
     } catch (cause) {
       if (cause instanceof FleetrootError) throw cause
       if (signal.aborted) throw new EndpointTimeoutError({ endpoint, timeoutMs, cause })
       throw new EndpointUnreachableError({ endpoint, cause })
     }
+  }
+
+  /** Some nodes put a proper JSON-RPC error behind a status of 4xx; all else is the server's refusal. */
+  function refusedBy(text: string, status: number): FleetrootError {
+    try {
+      const { error } = (parseBoundedJson(text) ?? {}) as Reply
+      const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+      if (typeof code === "number" && typeof message === "string") return rejected(`a call (HTTP ${status})`, error)
+    } catch {
+      // No JSON: the status says it all.
+    }
+    return new EndpointStatusError({ endpoint, status })
   }
 
   return {
@@ -99,6 +111,8 @@ async function readText(response: Response, maxBytes: number, endpoint: string):
   if (response.body === null) return ""
   const reader = response.body.getReader()
   const decoder = new TextDecoder("utf-8", { fatal: true })
+  const notText = (cause: unknown): ReplyMalformedError =>
+    new ReplyMalformedError({ what: "a call", expected: "UTF-8", found: "other bytes", cause })
   let text = ""
   let bytes = 0
   for (;;) {
@@ -113,15 +127,19 @@ async function readText(response: Response, maxBytes: number, endpoint: string):
       text += decoder.decode(value, { stream: true })
     } catch (cause) {
       await reader.cancel()
-      throw new ReplyMalformedError({ what: "a call", expected: "UTF-8", found: "other bytes", cause })
+      throw notText(cause)
     }
   }
-  return text
+  try {
+    return text + decoder.decode()
+  } catch (cause) {
+    throw notText(cause)
+  }
 }
 
 function parse(text: string, endpoint: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseBoundedJson(text)
   } catch (cause) {
     const found =
       text.length === 0 ? "nothing" : `${text.length} characters starting ${JSON.stringify(text.slice(0, 40))}`
@@ -130,22 +148,38 @@ function parse(text: string, endpoint: string): unknown {
 }
 
 function malformed(what: string, expected: string, found: string): ReplyMalformedError {
-  return new ReplyMalformedError({ what, expected, found })
+  return new ReplyMalformedError({ what, expected, found: found.slice(0, 80) })
 }
 
 function rejected(method: string, error: unknown): FleetrootError {
   const { code, message, data } = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>
   if (typeof code !== "number" || typeof message !== "string") {
-    return malformed(method, "an error with code and message", JSON.stringify(error).slice(0, 80))
+    return malformed(method, "an error with code and message", JSON.stringify(error))
   }
   return new RpcRejectedError({ method, rpcCode: code, rpcMessage: message, data })
 }
 
-/** Host and port only: addresses of nodes often hold keys. */
-function describe(url: string): string {
-  try {
-    return new URL(url).host
-  } catch (cause) {
-    throw new EndpointUnreachableError({ endpoint: "the given address, which is not a URL", cause })
+/** The endpoint is named by host and port only: addresses of nodes often hold keys. */
+function readUrl(text: string): { address: string; endpoint: string; headers: Record<string, string> } {
+  const refuse = (endpoint: string, cause?: unknown): never => {
+    throw new EndpointUnreachableError({ endpoint, cause })
   }
+  let url: URL
+  let credentials: string
+  try {
+    url = new URL(text)
+    credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  } catch (cause) {
+    return refuse("the given address, which is not a URL", cause)
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") refuse(`${url.protocol} (only http and https are spoken)`)
+  const headers: Record<string, string> = { "content-type": "application/json" }
+  if (credentials !== ":") headers["authorization"] = `Basic ${toBase64(new TextEncoder().encode(credentials))}`
+  url.username = ""
+  url.password = ""
+  return { address: url.href, endpoint: url.host, headers }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
 }

@@ -1,3 +1,6 @@
+import { FleetrootError } from "../../errors/base.ts"
+import { EndpointUnreachableError, RpcRejectedError } from "../../errors/ledger.ts"
+
 /** One JSON-RPC call. */
 export type RpcCall = { readonly method: string; readonly params: readonly unknown[] }
 
@@ -14,11 +17,25 @@ export interface JsonRpc {
   requestMany(calls: readonly RpcCall[]): Promise<unknown[]>
 }
 
-/** Makes a {@link JsonRpc} of anything with an EIP-1193 `request`. */
+/**
+ * Makes a {@link JsonRpc} of anything with an EIP-1193 `request`.
+ *
+ * Its errors become `RpcRejectedError` where they have the code and message of EIP-1193, else `EndpointUnreachableError`.
+ */
 export function jsonRpcFrom(
   request: (call: { method: string; params: unknown[] }) => Promise<unknown>,
   endpoint = "local",
 ): JsonRpc {
-  const one = (call: RpcCall): Promise<unknown> => request({ method: call.method, params: [...call.params] })
+  const one = async ({ method, params }: RpcCall): Promise<unknown> => {
+    try {
+      return await request({ method, params: [...params] })
+    } catch (cause) {
+      if (cause instanceof FleetrootError) throw cause
+      const { code, message, data } = (cause ?? {}) as { code?: unknown; message?: unknown; data?: unknown }
+      if (typeof code !== "number" || typeof message !== "string")
+        throw new EndpointUnreachableError({ endpoint, cause })
+      throw new RpcRejectedError({ method, rpcCode: code, rpcMessage: message, data, cause })
+    }
+  }
   return { endpoint, request: one, requestMany: (calls) => Promise.all(calls.map(one)) }
 }

@@ -36,7 +36,7 @@ describe("Verifier.checkCertificate", () => {
     await net.pass(10)
     await maker.registerBatch({ root: tree.root, size: tree.size, notAfter: FAR, issuerKeyId: issuer.keyId, series: 1 })
     await net.pass(10)
-    verifier = await net.verifier()
+    verifier = net.verifier()
   })
   afterAll(() => net.close())
 
