@@ -57,9 +57,13 @@ export function isSound(row: JudgedRow): row is SoundRow {
  * @throws {@link AlgorithmUnsupportedError} when this platform cannot check the signatures: no answer about any row.
  */
 export function judgeRow(row: BatchRow, rules: RowRules): JudgedRow | Promise<JudgedRow> {
+  if (typeof row !== "object" || row === null || typeof row.source !== "string") {
+    return invalid("(row without a source)", "row", "is not of a shape that rows have")
+  }
   const { source } = row
   if ("error" in row) return fromError(source, row.error)
   if ("credentialHash" in row) return judgeHash(row, rules)
+  if (!("der" in row)) return invalid(source, "row", "holds neither a credential nor its hash")
   return rules.kind === "x509" ? judgeCertificate(source, row.der, rules) : judgeRawPublicKey(source, row.der, rules)
 }
 

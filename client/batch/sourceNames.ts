@@ -2,6 +2,9 @@ import { NumberColumn } from "./columns.ts"
 
 const MAXIMUM_OCTETS = 4096
 const LENGTH_OCTETS = 2
+const ENCODER = new TextEncoder()
+// A name may begin with what a decoder takes for a byte order mark.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /**
  * Remembers where each row came from in little memory: a million lines of one file take 8 MB, a million file names 8 MB
@@ -27,13 +30,13 @@ export class SourceNames {
     const start = this.#starts.at(entry)
     const length = ((this.#names[start] as number) << 8) | (this.#names[start + 1] as number)
     const from = start + LENGTH_OCTETS
-    const name = new TextDecoder().decode(this.#names.subarray(from, from + length))
+    const name = DECODER.decode(this.#names.subarray(from, from + length))
     const line = this.#lines.at(entry)
     return line === 0 ? name : `${name}:${line}`
   }
 
   #store(name: string): number {
-    const bytes = new TextEncoder().encode(name).subarray(0, MAXIMUM_OCTETS)
+    const bytes = ENCODER.encode(name).subarray(0, MAXIMUM_OCTETS)
     const start = this.#used
     const end = start + LENGTH_OCTETS + bytes.length
     if (end > this.#names.length) {

@@ -1,6 +1,7 @@
 import { constants } from "node:fs"
+import type { Stats } from "node:fs"
 import { lstat, mkdir, open } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import type { Hex } from "../crypto/hex.ts"
 import { equalBytes } from "../crypto/hex.ts"
 import { OutputExistsError, OutputPathRefusedError, OutputWriteError } from "../errors/batch.ts"
@@ -35,26 +36,33 @@ export async function writeReceipts(
   receipts: AsyncIterable<ReceiptToWrite> | Iterable<ReceiptToWrite>,
   { onProgress }: WriteReceiptsOptions = {},
 ): Promise<number> {
-  await prepareFolder(folder)
+  // Resolved: of "folder/" a link would be followed before anybody could see it.
+  const home = resolve(folder)
+  await prepareFolder(home)
   let done = 0
   for await (const { credentialHash, receipt } of receipts) {
     const name = receiptFileName(credentialHash)
     if (name === undefined) throw new OutputPathRefusedError({ path: credentialHash, reason: "it is no hash" })
-    await writeOnce(join(folder, name), encodeReceipt(receipt))
+    await writeOnce(join(home, name), encodeReceipt(receipt))
     if (++done % RECEIPTS_PER_REPORT === 0) onProgress?.(done)
   }
-  await syncFolder(folder).catch(writeFailed(folder))
+  await syncFolder(home).catch(writeFailed(home))
   onProgress?.(done)
   return done
 }
 
 async function prepareFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    if (systemCode(cause) !== "EEXIST") writeFailed(folder)(cause)
+  if ((await kindOf(folder)) === undefined) await mkdir(folder, { recursive: true }).catch(writeFailed(folder))
+  const kind = await kindOf(folder)
+  if (kind?.isSymbolicLink() === true) throw new OutputPathRefusedError({ path: folder, reason: "it is a link" })
+  if (kind?.isDirectory() !== true) throw new OutputPathRefusedError({ path: folder, reason: "it is no folder" })
+}
+
+async function kindOf(path: string): Promise<Stats | undefined> {
+  return lstat(path).catch((cause: unknown) => {
+    if (systemCode(cause) === "ENOENT") return undefined
+    return writeFailed(path)(cause)
   })
-  const found = await lstat(folder).catch(writeFailed(folder))
-  if (found.isSymbolicLink()) throw new OutputPathRefusedError({ path: folder, reason: "it is a link" })
-  if (!found.isDirectory()) throw new OutputPathRefusedError({ path: folder, reason: "it is no folder" })
 }
 
 // O_EXCL: neither a file nor a link may be there.
