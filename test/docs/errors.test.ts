@@ -13,9 +13,9 @@ const sources = ["client", "scripts", "gateway", "contracts"].flatMap((folder) =
 const classes = sources.flatMap((path) => {
   const bodies = readText(path).split(/^(?:export )?(?=(?:abstract )?class )/m)
   return bodies.flatMap((body) => {
-    const name = /^(?:abstract )?class (\w+Error) extends \w+Error\b/.exec(body)?.[1]
+    const [, name, parent] = /^(?:abstract )?class (\w+Error) extends (\w*Error)\b/.exec(body) ?? []
     const code = /readonly code(?:: string)? = "(\w+)"/.exec(body)?.[1]
-    return name === undefined ? [] : [{ path, name, code }]
+    return name === undefined ? [] : [{ path, name, parent, code }]
   })
 })
 
@@ -49,6 +49,13 @@ describe("docs/errors.md", () => {
     const dangling = references.filter((reference) => !anchors.includes(reference.split(" → ")[1] ?? ""))
     expect(references.length).toBeGreaterThan(90)
     expect(dangling).toEqual([])
+  })
+
+  it("has an anchor for every error that is thrown, named like its code", () => {
+    const parents = new Set(classes.map(({ parent }) => parent))
+    const thrown = classes.filter(({ name }) => !parents.has(name))
+    const expected = thrown.map(({ code }) => (code ?? "").toLowerCase().replaceAll("_", "-"))
+    expect(expected.filter((anchor) => !anchors.includes(anchor))).toEqual([])
   })
 
   it("gives each anchor and each code once", () => {
