@@ -15,5 +15,6 @@ export default buildModule("Fleetroot", (m) => {
   const access = m.contract("FleetrootAccess", [consortium, guardian, governanceDelay])
   const manufacturers = m.contract("ManufacturerRegistry", [access, keyDelay, firstManufacturerId])
   const devices = m.contract("DeviceRegistry", [manufacturers, access])
-  return { access, manufacturers, devices }
+  const firmware = m.contract("FirmwareRegistry", [manufacturers, access])
+  return { access, manufacturers, devices, firmware }
 })
