@@ -8,7 +8,15 @@ import type { FleetrootError } from "../errors/base.ts"
 export type BatchRow = CertificateRow | HashRow | UnreadableRow
 
 /** A credential: a DER certificate, or the COSE message of a raw public key. */
-export type CertificateRow = { source: string; der: Uint8Array }
+export type CertificateRow = {
+  source: string
+  der: Uint8Array
+  /**
+   * The certificate request that the certificate was made for, in DER: its signature shows that the device holds the
+   * key. Without one that is the manufacturer's word. Raw public keys show it themselves.
+   */
+  csr?: Uint8Array
+}
 
 /** A credential that stays elsewhere: the builder takes its hash as it is, and the batch counts it as asserted. */
 export type HashRow = {

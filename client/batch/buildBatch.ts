@@ -16,7 +16,7 @@ import { FindingList } from "./findingList.ts"
 import { isSound, judgeRow } from "./judgeRow.ts"
 import type { JudgedRow, RowRules, SoundRow } from "./judgeRow.ts"
 import { OrderedBatch } from "./orderedBatch.ts"
-import { orderRows } from "./orderRows.ts"
+import { firstPositioned, orderRows } from "./orderRows.ts"
 
 /** How far the builder is. `total` is unknown while rows come in. */
 export type BatchProgress = { step: "rows" | "earlier" | "tree"; done: number; total?: number }
@@ -88,7 +88,7 @@ export async function buildBatch(parameters: BuildBatchParameters): Promise<Buil
     onProgress: (done, total) => onProgress?.({ step: "tree", done, total }),
   })
   const { kind } = rules
-  const positioned = rows.hasIndexes
+  const positioned = firstPositioned(rows) !== undefined
   return new BuiltBatch({ place: { ...place, series }, kind, issuerKeyId: issuer.keyId, content, positioned, report })
 }
 

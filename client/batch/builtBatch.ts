@@ -40,6 +40,8 @@ export class BuiltBatch implements BatchFindings {
   readonly notAfter: number
   /** Credentials of which nothing but a hash was seen: their signature, key and profile were not checked. */
   readonly asserted: number
+  /** Devices that showed, by a request or their own signature, that they hold their key; of all others it is only said. */
+  readonly proven: number
   /** Whether serial numbers name places of this batch: then its series cannot be another. */
   readonly positioned: boolean
   readonly findings: readonly BatchFinding[]
@@ -57,7 +59,8 @@ export class BuiltBatch implements BatchFindings {
     this.size = content.size
     this.root = toHex(content.root())
     this.notAfter = content.notAfter()
-    this.asserted = content.asserted()
+    this.asserted = content.count("hash")
+    this.proven = content.count("possession")
     this.positioned = positioned
     this.findings = report.findings
     this.badRows = report.badRows

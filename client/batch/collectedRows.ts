@@ -1,7 +1,7 @@
 import type { FindingList } from "./findingList.ts"
 import { BytesColumn, NumberColumn } from "./columns.ts"
 import { BytesTable } from "./bytesTable.ts"
-import type { SoundRow } from "./judgeRow.ts"
+import type { RowEvidence, SoundRow } from "./judgeRow.ts"
 import { SourceNames } from "./sourceNames.ts"
 import { HASH_BYTES } from "../merkle/limits.ts"
 
@@ -10,6 +10,8 @@ export const NO_INDEX = 0xffff_ffff
 
 // Two keys whose ids share 128 bits count as one: nobody finds such a pair by accident, and who makes one is refused.
 const KEY_ID_BYTES = 16
+
+const EVIDENCE: readonly RowEvidence[] = ["hash", "credential", "possession"]
 
 /**
  * The sound rows of a batch to be, without duplicates, in columns: 53 bytes a row, 73 with device keys, and 8 to 16 for
@@ -20,7 +22,7 @@ export class CollectedRows {
   readonly sources = new SourceNames()
   readonly notAfters = new NumberColumn("float64")
   readonly #rowNumbers = new NumberColumn("uint32")
-  readonly #asserted = new BytesColumn(1)
+  readonly #evidence = new BytesColumn(1)
   readonly #keyIds = new BytesColumn(KEY_ID_BYTES)
   readonly #entryOfKey = new NumberColumn("uint32")
   readonly #hashTable = new BytesTable(this.hashes)
@@ -64,7 +66,7 @@ export class CollectedRows {
     this.notAfters.push(row.notAfter)
     this.#rowNumbers.push(rowNumber)
     this.#addIndex(position?.index, entry)
-    this.#asserted.push(Uint8Array.of(row.asserted ? 1 : 0))
+    this.#evidence.push(Uint8Array.of(EVIDENCE.indexOf(row.evidence)))
   }
 
   /** The entry with this credential hash, dropped or not; -1 if there is none. */
@@ -76,9 +78,8 @@ export class CollectedRows {
     return this.#dropped?.[entry] !== 1
   }
 
-  /** Whether nothing but the credential's hash was seen. */
-  isAsserted(entry: number): boolean {
-    return this.#asserted.at(entry)[0] === 1
+  evidenceOf(entry: number): RowEvidence {
+    return EVIDENCE[this.#evidence.at(entry)[0] as number] as RowEvidence
   }
 
   /** The index that the entry's serial number names, or NO_INDEX. */

@@ -13,11 +13,12 @@ import { HASH_BYTES } from "../merkle/limits.ts"
 import { MAX_TIME } from "../merkle/place.ts"
 import { parseCertificate } from "../x509/certificate.ts"
 import type { Certificate } from "../x509/certificate.ts"
+import { parseCsr, verifyCsr } from "../x509/csr.ts"
 import { checkDeviceProfile } from "../x509/deviceProfile.ts"
 import { decodePositionSerial, positionSerialMatches } from "../x509/positionSerial.ts"
 import type { Position } from "../x509/positionSerial.ts"
 import { verifyCertificateSignature } from "../x509/verifyCertificate.ts"
-import type { BatchRow, HashRow } from "./batchRow.ts"
+import type { BatchRow, CertificateRow, HashRow } from "./batchRow.ts"
 
 /** What a row is judged by, on its own. */
 export type RowRules = {
@@ -32,6 +33,9 @@ export type RowRules = {
   notAfter: number | undefined
 }
 
+/** What was seen of a device: nothing but a hash, its credential, or also that it holds its key. */
+export type RowEvidence = "hash" | "credential" | "possession"
+
 /** A row that breaks no rule by itself. */
 export type SoundRow = {
   source: string
@@ -40,8 +44,7 @@ export type SoundRow = {
   notAfter: number
   /** The place that its serial number names. */
   position: Position | undefined
-  /** Whether nothing but a hash was seen. */
-  asserted: boolean
+  evidence: RowEvidence
 }
 
 export type UnsoundRow = Omit<BatchFinding, "row">
@@ -64,10 +67,10 @@ export function judgeRow(row: BatchRow, rules: RowRules): JudgedRow | Promise<Ju
   if ("error" in row) return fromError(source, row.error)
   if ("credentialHash" in row) return judgeHash(row, rules)
   if (!("der" in row)) return invalid(source, "row", "holds neither a credential nor its hash")
-  return rules.kind === "x509" ? judgeCertificate(source, row.der, rules) : judgeRawPublicKey(source, row.der, rules)
+  return rules.kind === "x509" ? judgeCertificate(row, rules) : judgeRawPublicKey(row, rules)
 }
 
-async function judgeCertificate(source: string, der: Uint8Array, rules: RowRules): Promise<JudgedRow> {
+async function judgeCertificate({ source, der, csr }: CertificateRow, rules: RowRules): Promise<JudgedRow> {
   const { issuer, crypto } = rules
   let certificate: Certificate
   try {
@@ -84,18 +87,38 @@ async function judgeCertificate(source: string, der: Uint8Array, rules: RowRules
     return { code: "wrongIssuer", source, message: `It was not signed by issuer key ${issuer.keyId}, or was changed.` }
   }
   return (
-    timeFinding(source, certificate.notAfter, rules) ?? {
+    timeFinding(source, certificate.notAfter, rules) ??
+    (csr === undefined ? undefined : await possessionFinding(source, certificate, csr, crypto)) ?? {
       source,
       credentialHash: fromHex(certificate.credentialHash),
       deviceKeyId: fromHex(certificate.keyId),
       notAfter: certificate.notAfter,
       position: positionOf(certificate.serial, rules),
-      asserted: false,
+      evidence: csr === undefined ? "credential" : "possession",
     }
   )
 }
 
-async function judgeRawPublicKey(source: string, bytes: Uint8Array, rules: RowRules): Promise<JudgedRow> {
+async function possessionFinding(
+  source: string,
+  { keyId }: Certificate,
+  csr: Uint8Array,
+  crypto: CryptoBackend,
+): Promise<UnsoundRow | undefined> {
+  const code = "possessionUnproven"
+  try {
+    const request = parseCsr(csr)
+    if (request.keyId !== keyId) {
+      return { code, source, message: `Its request is for key ${request.keyId}, the certificate for ${keyId}.` }
+    }
+    if (await verifyCsr(request, crypto)) return undefined
+    return { code, source, message: "Its request was not signed by the key in it." }
+  } catch (error) {
+    return { ...fromError(source, error), code }
+  }
+}
+
+async function judgeRawPublicKey({ source, der: bytes }: CertificateRow, rules: RowRules): Promise<JudgedRow> {
   try {
     const { credentialHash, keyId, notAfter } = await verifyRawPublicKey(bytes, rules.crypto)
     return (
@@ -105,7 +128,7 @@ async function judgeRawPublicKey(source: string, bytes: Uint8Array, rules: RowRu
         deviceKeyId: fromHex(keyId),
         notAfter,
         position: undefined,
-        asserted: false,
+        evidence: "possession",
       }
     )
   } catch (error) {
@@ -137,7 +160,7 @@ function judgeHash(row: HashRow, rules: RowRules): JudgedRow {
       deviceKeyId,
       notAfter,
       position: undefined,
-      asserted: true,
+      evidence: "hash",
     }
   )
 }

@@ -12,19 +12,19 @@ import { shuffle } from "./shuffle.ts"
  * @throws {@link BatchShuffleError} when a secret order is wanted and serial numbers have fixed one.
  */
 export function orderRows(rows: CollectedRows, shuffleSecret: Uint8Array | undefined): Uint32Array | undefined {
-  if (rows.hasIndexes) {
-    const fixed = firstFixed(rows)
-    if (fixed !== undefined && shuffleSecret !== undefined) {
-      throw new BatchShuffleError({ source: rows.sources.at(fixed) })
-    }
-    if (fixed !== undefined) return orderByIndexes(rows)
+  const fixed = firstPositioned(rows)
+  if (fixed !== undefined && shuffleSecret !== undefined) {
+    throw new BatchShuffleError({ source: rows.sources.at(fixed) })
   }
+  if (fixed !== undefined) return orderByIndexes(rows)
   if (shuffleSecret === undefined && rows.keptCount === rows.length) return undefined
   const order = Uint32Array.from(rows.kept())
   return shuffleSecret === undefined ? order : shuffle(order, rows.hashes, shuffleSecret)
 }
 
-function firstFixed(rows: CollectedRows): number | undefined {
+/** The first kept entry whose serial number names its index. */
+export function firstPositioned(rows: CollectedRows): number | undefined {
+  if (!rows.hasIndexes) return undefined
   for (const entry of rows.kept()) if (rows.indexOf(entry) !== NO_INDEX) return entry
   return undefined
 }

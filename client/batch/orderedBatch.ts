@@ -4,6 +4,7 @@ import { HASH_BYTES, assertIndex } from "../merkle/limits.ts"
 import { MerkleTree } from "../merkle/merkleTree.ts"
 import { merkleRoot } from "../merkle/tree.ts"
 import type { CollectedRows } from "./collectedRows.ts"
+import type { RowEvidence } from "./judgeRow.ts"
 
 /** A device of the batch. */
 export type BatchDevice = {
@@ -59,10 +60,12 @@ export class OrderedBatch {
     return latest
   }
 
-  /** Rows of which nothing but a hash was seen. */
-  asserted(): number {
+  /** Devices of which exactly this was seen. */
+  count(evidence: RowEvidence): number {
     let count = 0
-    for (let index = 0; index < this.size; index++) if (this.#rows.isAsserted(this.#entryAt(index))) count++
+    for (let index = 0; index < this.size; index++) {
+      if (this.#rows.evidenceOf(this.#entryAt(index)) === evidence) count++
+    }
     return count
   }
 

@@ -8,7 +8,7 @@ import { rowsFromNdjson } from "../batch/rowsFromNdjson.ts"
 import { rowsFromPem } from "../batch/rowsFromPem.ts"
 import { badRow } from "../batch/toRow.ts"
 import type { CredentialKind } from "../merkle/manifest.ts"
-import { readOneCertificate } from "../x509/pem.ts"
+import { readOneCertificate, readOneCsr } from "../x509/pem.ts"
 import { mapAhead } from "./mapAhead.ts"
 import { openRegularFile, readRegularFile, reasonOf } from "./readRegularFile.ts"
 
@@ -21,6 +21,8 @@ export type CertificatesFromPathOptions = {
 const MAX_FILE_BYTES = 262_144
 // A link is looked into first; that it was none a moment ago is not enough.
 const IN_FOLDER = { maximumBytes: MAX_FILE_BYTES, followLinks: false }
+const CERTIFICATE_ENDING = /\.(?:pem|crt|cer|der)$/
+const REQUEST_ENDING = ".csr"
 const DER_SEQUENCE = 0x30
 const FILES_AT_ONCE = 32
 const CHUNK_BYTES = 262_144
@@ -28,8 +30,9 @@ const CHUNK_BYTES = 262_144
 /**
  * The rows of a fleet, for `buildBatch`, from
  * - a folder of PEM or DER files, one certificate each, in the natural order of their names (dev2 before dev10). Hidden
- *   files (`.name`) and private keys (`*.key`) are not looked at; anything else that is no certificate is a bad row,
- *   sub-folders and links that lead out of the folder too;
+ *   files (`.name`) and private keys (`*.key`) are not looked at; a request (`dev1.csr` beside `dev1.pem`) goes with its
+ *   certificate, as proof that the device holds the key; anything else that is no certificate is a bad row, sub-folders
+ *   and links that lead out of the folder too;
  * - a `.csv`, or a `.ndjson` or `.jsonl`, of credential hashes, by lines;
  * - any other file: one DER certificate, or a PEM bundle of any length.
  *
@@ -53,14 +56,31 @@ async function* fromFolder(folder: string, kind: CredentialKind): AsyncGenerator
     throw new InputPathError({ path: folder, reason: reasonOf(cause), cause })
   })
   const wanted = names.filter((name) => !name.startsWith(".") && !name.endsWith(".key")).sort(naturalOrder)
-  yield* mapAhead(wanted, FILES_AT_ONCE, async (name): Promise<BatchRow> => {
+  const requests = kind === "x509" ? requestsBeside(wanted) : new Map<string, string>()
+  const used = new Set(requests.values())
+  const ownRows = wanted.filter((name) => !used.has(name))
+  yield* mapAhead(ownRows, FILES_AT_ONCE, async (name): Promise<BatchRow> => {
     const source = printable(name)
     try {
-      return { source, der: readCredential(await readInside(home, name, source), source, kind) }
+      const der = readCredential(await readInside(home, name, source), source, kind)
+      const request = requests.get(name)
+      if (request === undefined) return { source, der }
+      return { source, der, csr: readOneCsr(await readInside(home, request, printable(request))) }
     } catch (error) {
       return badRow(source, error)
     }
   })
+}
+
+/** By the name of a certificate file, that of the request beside it: dev1.csr for dev1.pem. */
+function requestsBeside(names: readonly string[]): Map<string, string> {
+  const requests = new Set(names.filter((name) => name.endsWith(REQUEST_ENDING)))
+  const found = new Map<string, string>()
+  for (const name of names) {
+    const request = name.replace(CERTIFICATE_ENDING, REQUEST_ENDING)
+    if (request !== name && requests.has(request)) found.set(name, request)
+  }
+  return found
 }
 
 /** @throws {@link FleetFileError} {@link InputPathError} */

@@ -1,6 +1,5 @@
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
-import type { Hex } from "../crypto/hex.ts"
 import { FleetFileError, InputPathError } from "../errors/batch.ts"
 import { decodeReceipt } from "../merkle/receipt.ts"
 import type { Receipt } from "../merkle/receipt.ts"
@@ -11,7 +10,7 @@ import { readRegularFile, reasonOf, systemCode } from "./readRegularFile.ts"
 export const MAX_RECEIPT_BYTES = 2048
 
 /** The name of a credential's receipt in a folder of receipts; undefined when `credentialHash` is no hash. */
-export function receiptFileName(credentialHash: Hex): string | undefined {
+export function receiptFileName(credentialHash: string): string | undefined {
   return /^0x[0-9a-f]{64}$/.test(credentialHash) ? `${credentialHash.slice(2)}.receipt` : undefined
 }
 
@@ -39,7 +38,7 @@ export async function receiptsFromFolder(folder: string): Promise<ReceiptSource>
 
   return {
     receiptOf: async (credentialHash) => {
-      const name = receiptFileName(credentialHash)
+      const name = receiptFileName(credentialHash.toLowerCase())
       if (name === undefined) return undefined
       return receiptFromFile(join(folder, name)).catch((error: unknown) => {
         if (error instanceof InputPathError && systemCode(error.cause) === "ENOENT") return undefined

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { open, rename, rm } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { dirname, join } from "node:path"
 import { OutputWriteError } from "../errors/batch.ts"
 import { reasonOf } from "./readRegularFile.ts"
 
@@ -23,7 +23,7 @@ export async function writeFileAtomic(
   { mode = 0o644 }: WriteFileAtomicOptions = {},
 ): Promise<void> {
   const folder = dirname(path)
-  const aside = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`)
+  const aside = join(folder, `.fleetroot-${randomBytes(8).toString("hex")}.tmp`)
   const failed = (cause: unknown): never => {
     throw new OutputWriteError({ path, reason: reasonOf(cause), cause })
   }

@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { beforeAll, describe, expect, it } from "vitest"
-import { generateP256Key } from "../../../client/crypto/signer.ts"
+import { generateKeyPairSync } from "node:crypto"
+import { generateP256Key, signerFromPkcs8 } from "../../../client/crypto/signer.ts"
 import { encodeRawPublicKey } from "../../../client/cose/rawPublicKey.ts"
 import { fromHex, toHex } from "../../../client/crypto/hex.ts"
 import { nobleCrypto } from "../../../client/crypto/nobleCrypto.ts"
@@ -19,6 +20,7 @@ import { HashLengthError, IndexOutOfRangeError, PlaceFieldError } from "../../..
 import { bytesSource, readManifest } from "../../../client/merkle/manifest.ts"
 import { receiptsFromManifest } from "../../../client/merkle/manifestReceipts.ts"
 import { merkleRoot, verifyInclusion } from "../../../client/merkle/tree.ts"
+import { buildCsr } from "../../../client/x509/build.ts"
 import { parseCertificate } from "../../../client/x509/certificate.ts"
 import { NOW, PLACE, SERIES, TestFleet, YEAR, asyncly, hashOf, hashRow } from "./testFleet.ts"
 
@@ -423,6 +425,16 @@ describe("position serials", () => {
     expect(sources(await fleet.build([elsewhere]))).toEqual(["elsewhere"])
   })
 
+  it("leave no trace in the batch when their rows are left out", async () => {
+    const { series: _series, ...place } = PLACE
+    const positioned = await fleet.positioned(0)
+    const earlier = [{ name: "e", credentialHashes: hashesOf([{ source: "", der: positioned }]) }]
+    const rows = [{ source: "p", der: positioned }, good[0]!]
+    const batch = await fleet.build(rows, { place, earlier, skipBad: true })
+    expect(batch).toMatchObject({ size: 1, positioned: false })
+    expect(batch.withSeries(5).receipt(0).series).toBe(5)
+  })
+
   it("choose the series when none is given, and all must name the same", async () => {
     const { series: _series, ...place } = PLACE
     const stray = { source: "stray", der: await fleet.positioned(1, { series: SERIES + 1 }) }
@@ -516,7 +528,7 @@ describe("raw public keys", () => {
       { source: "b", der: await rawKey() },
     ]
     const batch = await fleet.build(rows, { kind: "rawPublicKey" })
-    expect(batch).toMatchObject({ size: 2, kind: "rawPublicKey", asserted: 0 })
+    expect(batch).toMatchObject({ size: 2, kind: "rawPublicKey", asserted: 0, proven: 2 })
     expect((await readManifest(bytesSource(batch.manifestBytes()))).header.kind).toBe("rawPublicKey")
   })
 
@@ -538,6 +550,36 @@ describe("raw public keys", () => {
 
   it("are no certificates", async () => {
     expect((await fleet.refusal([{ source: "raw", der: await rawKey() }])).badRowsByCode).toEqual({ malformed: 1 })
+  })
+})
+
+describe("requests", () => {
+  async function withRequest(): Promise<{ der: Uint8Array; csr: Uint8Array }> {
+    const signer = await generateP256Key()
+    const csr = await buildCsr({ subject: { commonName: "device" }, signer })
+    return { csr, der: await fleet.certificate({ spki: signer.spki }) }
+  }
+
+  it("show that devices hold their keys", async () => {
+    const batch = await fleet.build([...good, { source: "r", ...(await withRequest()) }, hashRow("h")])
+    expect(batch).toMatchObject({ size: 7, proven: 1, asserted: 1 })
+  })
+
+  it("are refused with a flipped bit, for a swapped key, of another curve, and when they are cut", async () => {
+    const [one, two] = [await withRequest(), await withRequest()]
+    const p384 = await signerFromPkcs8(
+      generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.export({ type: "pkcs8", format: "pem" }),
+    )
+    const rows = [
+      { source: "flipped", ...one, csr: flipLastBit(one.csr) },
+      { source: "swapped", ...one, csr: two.csr },
+      { source: "curve", ...one, csr: await buildCsr({ subject: { commonName: "device" }, signer: p384 }) },
+      { source: "cut", ...one, csr: one.csr.slice(0, -1) },
+    ]
+    const refused = await fleet.refusal(rows)
+    expect(refused.findings.map(({ source, code }) => [source, code])).toEqual(
+      rows.map(({ source }) => [source, "possessionUnproven"]),
+    )
   })
 })
 

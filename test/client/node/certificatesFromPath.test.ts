@@ -42,18 +42,42 @@ describe("certificatesFromPath of a folder", () => {
   })
 
   it("does not look at hidden files and private keys, and at nothing else less", async () => {
-    for (const name of [".hidden", "dev.key", "ca.srl", "notes.txt", "dev.csr", "key"]) folder.write(name, "secret")
+    for (const name of [".hidden", "dev.key", "ca.srl", "notes.txt", "other.csr", "key"]) folder.write(name, "secret")
     folder.write("dev.pem", pem)
     folder.folder("more")
     const rows = await rowsOf(folder.path)
     const missing = 'No "-----BEGIN CERTIFICATE-----" block, and not DER.'
     expect(rows).toEqual([
       `ca.srl: ${missing}`,
-      `dev.csr: ${missing}`,
       `dev.pem: ${der.length} bytes`,
       `key: ${missing}`,
       "more: more is a folder.",
       `notes.txt: ${missing}`,
+      `other.csr: ${missing}`,
+    ])
+  })
+
+  it("gives a certificate the request that stands beside it", async () => {
+    const request = Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x00)
+    folder.write("a.pem", pem)
+    folder.write("a.csr", encodePem("CERTIFICATE REQUEST", request))
+    folder.write("b.crt", pem)
+    folder.write("b.csr", request)
+    folder.write("c.der", der)
+    folder.write("d", pem)
+    folder.write("d.csr", request)
+    folder.write("e.cer", pem)
+    folder.write("e.csr", pem)
+    const rows = await collect(certificatesFromPath(folder.path))
+    expect(rows.slice(0, 4)).toEqual([
+      { source: "a.pem", der, csr: request },
+      { source: "b.crt", der, csr: request },
+      { source: "c.der", der },
+      { source: "d", der },
+    ])
+    expect(rows.slice(4)).toMatchObject([
+      { source: "d.csr", der: request },
+      { source: "e.cer", error: { code: "PEM_BLOCK_MISSING" } },
     ])
   })
 
