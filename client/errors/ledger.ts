@@ -293,6 +293,19 @@ export class NonceContestedError extends FleetrootError {
   }
 }
 
+/** Whoever holds the key refused to sign. Nothing was sent. */
+export class PayerRefusedError extends FleetrootError {
+  override name = "PayerRefusedError" as const
+  override readonly code = "PAYER_REFUSED" as const
+  constructor({ cause }: { cause: unknown }) {
+    super("The wallet's owner refused to sign.", {
+      hint: "Run it again and confirm in the wallet.",
+      docs: "docs/errors.md#payer-refused",
+      cause,
+    })
+  }
+}
+
 /** A transaction was not mined within the time and fee allowed. */
 export class TransactionStuckError extends FleetrootError {
   override name = "TransactionStuckError" as const

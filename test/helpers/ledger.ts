@@ -46,8 +46,9 @@ export async function freshLedger(
     access: addressOf("access"),
     manufacturers: addressOf("manufacturers"),
     devices: addressOf("devices"),
+    firmware: addressOf("firmware"),
   }
-  return new TestLedger(rpc, await readDeployment(rpc, addresses, 0), () => connection.close())
+  return new TestLedger({ rpc, deployment: await readDeployment(rpc, addresses, 0), close: () => connection.close() })
 }
 
 /** A test account by its number. */
@@ -57,24 +58,39 @@ export function payer(account: number): Payer {
   return found
 }
 
+export type TestLedgerParts = {
+  rpc: JsonRpc
+  deployment: Deployment
+  close: () => Promise<void>
+  /** How many blocks the final one is behind the newest. Default: 0. */
+  finalityLag?: number
+  /** Who pays, by number. Default: the test accounts. */
+  payers?: readonly Payer[]
+}
+
 /** A ledger under test. Chain time moves only when the test says so. */
 export class TestLedger {
   readonly rpc: JsonRpc
   readonly deployment: Deployment
   readonly ledger: RpcLedger
   readonly close: () => Promise<void>
+  readonly finalityLag: number
+  readonly #payers: readonly Payer[]
   /** The verifiers' clock. */
   clock = new Date()
 
-  constructor(rpc: JsonRpc, deployment: Deployment, close: () => Promise<void>) {
+  constructor({ rpc, deployment, close, finalityLag = 0, payers = TEST_ACCOUNTS }: TestLedgerParts) {
     this.rpc = rpc
     this.deployment = deployment
     this.close = close
+    this.finalityLag = finalityLag
+    this.#payers = payers
     this.ledger = new RpcLedger({ deployment, rpc })
   }
 
   writer(account = 0, options: Partial<LedgerWriterOptions> = {}): LedgerWriter {
-    return new LedgerWriter({ deployment: this.deployment, rpc: this.rpc, payer: payer(account), ...options })
+    const from = this.#payers[account] ?? payer(account)
+    return new LedgerWriter({ deployment: this.deployment, rpc: this.rpc, payer: from, ...options })
   }
 
   governance(account = 0): GovernanceClient {
@@ -102,10 +118,10 @@ export class TestLedger {
     return this.rpc.request({ method, params }) as Promise<T>
   }
 
-  /** Mines a block some seconds after the last one and sets the verifiers' clock to it. */
+  /** Mines a block some seconds after the last one, lets it become final, and sets the verifiers' clock to the newest. */
   async pass(seconds: number): Promise<Date> {
     await this.ask("evm_increaseTime", seconds)
-    await this.ask("evm_mine")
+    for (let i = 0; i <= this.finalityLag; i++) await this.ask("evm_mine")
     return this.syncClock()
   }
 
