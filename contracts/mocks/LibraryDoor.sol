@@ -17,6 +17,19 @@ contract LibraryDoor {
         return MerkleTree.verify(leaf, index, size, proof, root);
     }
 
+    /// @notice Verifies, then takes memory that must be where it should be, and empty.
+    function verifyThenAllocate(
+        bytes32 leaf,
+        uint256 index,
+        uint256 size,
+        bytes32[] calldata proof,
+        bytes32 root
+    ) external view returns (bool included, bytes memory kept, bytes memory empty, bytes memory fresh) {
+        kept = bytes("still here");
+        included = MerkleTree.verify(leaf, index, size, proof, root);
+        fresh = new bytes(96);
+    }
+
     function leafHash(bytes32 credentialHash) external view returns (bytes32) {
         return MerkleTree.leafHash(credentialHash);
     }
@@ -39,6 +52,10 @@ contract LibraryDoor {
 
     function validBits(uint256 word, uint256 size) external pure returns (uint256) {
         return StatusBitmap.validBits(word, size);
+    }
+
+    function highest(uint256 bits) external pure returns (uint256) {
+        return StatusBitmap.highest(bits);
     }
 
     function count(uint256 bits) external pure returns (uint256) {

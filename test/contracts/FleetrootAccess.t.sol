@@ -3,11 +3,10 @@ pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
-import {FleetrootAccess} from "../../contracts/FleetrootAccess.sol";
 import {IFleetrootAccess} from "../../contracts/interfaces/IFleetrootAccess.sol";
 import {IManufacturerRegistry} from "../../contracts/interfaces/IManufacturerRegistry.sol";
 import {ISuccession} from "../../contracts/interfaces/ISuccession.sol";
-import {ManufacturerRegistry} from "../../contracts/ManufacturerRegistry.sol";
+import {IManufacturersDoor} from "./helpers/Doors.sol";
 import {World} from "./helpers/World.sol";
 import {vm} from "./helpers/Vm.sol";
 
@@ -50,25 +49,20 @@ contract FleetrootAccessTest is World {
     }
 
     function test_constructor_refusesWhatCannotGovern() public {
-        try new FleetrootAccess(address(0), GUARDIAN, DELAY) {
-            revert Untrue("no consortium");
-        } catch (bytes memory reason) {
-            equal(bytes32(bytes4(reason)), bytes32(IAccessManager.AccessManagerInvalidInitialAdmin.selector), "reason");
-        }
-        try new FleetrootAccess(CONSORTIUM, address(0), DELAY) {
-            revert Untrue("no guardian");
-        } catch (bytes memory reason) {
-            equal(bytes32(bytes4(reason)), bytes32(IAccessManager.AccessManagerInvalidInitialAdmin.selector), "reason");
-        }
-        try new ManufacturerRegistry(address(0), 1, 1) {
-            revert Untrue("no authority");
-        } catch (bytes memory reason) {
-            equal(bytes32(bytes4(reason)), bytes32(IAccessManaged.AccessManagedInvalidAuthority.selector), "reason");
-        }
-        try new ManufacturerRegistry(OUTSIDER, 1, 1) {
-            revert Untrue("an account as authority");
-        } catch (bytes memory reason) {
-            equal(bytes32(bytes4(reason)), bytes32(IAccessManaged.AccessManagedInvalidAuthority.selector), "reason");
+        bytes memory noAdmin = abi.encodeWithSelector(
+            IAccessManager.AccessManagerInvalidInitialAdmin.selector,
+            address(0)
+        );
+        refuseToCreate(ACCESS, abi.encode(address(0), GUARDIAN, DELAY), noAdmin);
+        refuseToCreate(ACCESS, abi.encode(CONSORTIUM, address(0), DELAY), noAdmin);
+        address[2] memory nobodies = [address(0), OUTSIDER];
+        for (uint256 i = 0; i < nobodies.length; ++i) {
+            bytes memory noAuthority = abi.encodeWithSelector(
+                IAccessManaged.AccessManagedInvalidAuthority.selector,
+                nobodies[i]
+            );
+            refuseToCreate(MANUFACTURERS, abi.encode(nobodies[i], 1, 1), noAuthority);
+            refuseToCreate(DEVICES, abi.encode(manufacturers, nobodies[i]), noAuthority);
         }
     }
 
@@ -77,29 +71,22 @@ contract FleetrootAccessTest is World {
         uint256[4] memory real = [uint256(1), 10, 137, 11_155_111];
         for (uint256 i = 0; i < real.length; ++i) {
             vm.chainId(real[i]);
-            try new FleetrootAccess(CONSORTIUM, GUARDIAN, 0) {
-                revert Untrue("no delay");
-            } catch (bytes memory reason) {
-                equal(
-                    keccak256(reason),
-                    keccak256(abi.encodeWithSelector(IFleetrootAccess.DelayTooShort.selector, 0, 1)),
-                    "reason"
-                );
-            }
-            try new ManufacturerRegistry(address(access), 0, 1) {
-                revert Untrue("no key delay");
-            } catch (bytes memory reason) {
-                equal(
-                    keccak256(reason),
-                    keccak256(abi.encodeWithSelector(IManufacturerRegistry.DeploymentInvalid.selector)),
-                    "reason"
-                );
-            }
-            new FleetrootAccess(CONSORTIUM, GUARDIAN, 1);
+            refuseToCreate(
+                ACCESS,
+                abi.encode(CONSORTIUM, GUARDIAN, 0),
+                abi.encodeWithSelector(IFleetrootAccess.DelayTooShort.selector, 0, 1)
+            );
+            refuseToCreate(
+                MANUFACTURERS,
+                abi.encode(access, 0, 1),
+                abi.encodeWithSelector(IManufacturerRegistry.DeploymentInvalid.selector)
+            );
+            mustCreate(ACCESS, abi.encode(CONSORTIUM, GUARDIAN, 1));
+            mustCreate(MANUFACTURERS, abi.encode(access, 1, 1));
         }
         vm.chainId(1_337);
-        new FleetrootAccess(CONSORTIUM, GUARDIAN, 0);
-        new ManufacturerRegistry(address(access), 0, 1);
+        mustCreate(ACCESS, abi.encode(CONSORTIUM, GUARDIAN, 0));
+        mustCreate(MANUFACTURERS, abi.encode(access, 0, 1));
         vm.chainId(31_337);
     }
 
@@ -417,11 +404,11 @@ contract FleetrootAccessTest is World {
 
 /// Called by the manager with `suspend`, it tries to suspend for itself.
 contract Meddler {
-    ManufacturerRegistry private immutable REGISTRY;
+    IManufacturersDoor private immutable REGISTRY;
     bool public tried;
     bool public succeeded;
 
-    constructor(ManufacturerRegistry registry) {
+    constructor(IManufacturersDoor registry) {
         REGISTRY = registry;
     }
 

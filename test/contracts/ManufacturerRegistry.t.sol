@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IManufacturerRegistry} from "../../contracts/interfaces/IManufacturerRegistry.sol";
 import {KeyPurpose} from "../../contracts/interfaces/IManufacturerRegistry.sol";
 import {ManufacturerStatus} from "../../contracts/interfaces/IManufacturerRegistry.sol";
-import {ManufacturerRegistry} from "../../contracts/ManufacturerRegistry.sol";
+import {IManufacturersDoor} from "./helpers/Doors.sol";
 import {World} from "./helpers/World.sol";
 import {vm} from "./helpers/Vm.sol";
 
@@ -19,25 +19,24 @@ contract ManufacturerRegistryTest is World {
     // ---------------------------------------------------------------------------------------------------------- admission
 
     function test_constructor_startsIdsWhereTold() public {
-        ManufacturerRegistry next = new ManufacturerRegistry(address(access), 0, 7_000);
+        IManufacturersDoor next = IManufacturersDoor(mustCreate(MANUFACTURERS, abi.encode(access, 0, 7_000)));
         equal(next.lastManufacturerId(), 6_999, "ids below belong to earlier deployments");
         bytes memory answer = accept(CONSORTIUM, address(next), abi.encodeCall(next.admit, (CONTROLLER, "A", "")));
         equal(abi.decode(answer, (uint256)), 7_000, "first id");
 
-        ManufacturerRegistry last = new ManufacturerRegistry(address(access), 0, type(uint32).max);
+        IManufacturersDoor last = IManufacturersDoor(
+            mustCreate(MANUFACTURERS, abi.encode(access, 0, type(uint32).max))
+        );
         accept(CONSORTIUM, address(last), abi.encodeCall(last.admit, (CONTROLLER, "A", "")));
         refuseAnyhow(CONSORTIUM, address(last), abi.encodeCall(last.admit, (CONTROLLER, "A", "")));
         equal(last.lastManufacturerId(), type(uint32).max, "ids do not wrap");
 
-        try new ManufacturerRegistry(address(access), 0, 0) {
-            revert Untrue("manufacturer 0 is the registry itself");
-        } catch (bytes memory reason) {
-            equal(
-                keccak256(reason),
-                keccak256(abi.encodeWithSelector(IManufacturerRegistry.DeploymentInvalid.selector)),
-                "reason"
-            );
-        }
+        // Manufacturer 0 is the registry itself.
+        refuseToCreate(
+            MANUFACTURERS,
+            abi.encode(access, 0, 0),
+            abi.encodeWithSelector(IManufacturerRegistry.DeploymentInvalid.selector)
+        );
     }
 
     function test_admit_recordsTheManufacturer() public {

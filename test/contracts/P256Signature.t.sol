@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {LibraryDoor} from "../../contracts/mocks/LibraryDoor.sol";
+import {ILibraryDoor} from "./helpers/Doors.sol";
 import {World} from "./helpers/World.sol";
 import {vm} from "./helpers/Vm.sol";
 
@@ -10,7 +10,7 @@ contract P256SignatureTest is World {
     address private constant PRECOMPILE = address(0x100);
     uint256 private constant P = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffff;
 
-    LibraryDoor private door = new LibraryDoor();
+    ILibraryDoor private door = ILibraryDoor(mustCreate(LIBRARY_DOOR, ""));
 
     function testFuzz_verify_acceptsItsOwnKeyOnly(uint256 keySeed, bytes32 digest, uint256 change) public view {
         uint256 privateKey = between(keySeed, 1, N - 1);

@@ -5,6 +5,8 @@ import {vm} from "./Vm.sol";
 
 /// @notice What these tests say of calls and values. Everything reverts with words that say what was found.
 abstract contract Assertions {
+    string internal constant LIBRARY_DOOR = "contracts/mocks/LibraryDoor.sol:LibraryDoor";
+
     error Different(string what, bytes32 found, bytes32 expected);
     error Untrue(string what);
     error CallRefused(bytes4 selector, bytes reason);
@@ -50,6 +52,35 @@ abstract contract Assertions {
     function callAs(address actor, address target, bytes memory data) internal returns (bool ok, bytes memory answer) {
         vm.prank(actor);
         (ok, answer) = target.call(data);
+    }
+
+    /// @notice Deploys a contract; `reason` tells why not, when it is the zero address.
+    function create(
+        string memory artifact,
+        bytes memory arguments
+    ) internal returns (address made, bytes memory reason) {
+        bytes memory code = bytes.concat(vm.getCode(artifact), arguments);
+        assembly ("memory-safe") {
+            made := create(0, add(code, 32), mload(code))
+            if iszero(made) {
+                reason := mload(0x40)
+                mstore(0x40, add(add(reason, 32), returndatasize()))
+                mstore(reason, returndatasize())
+                returndatacopy(add(reason, 32), 0, returndatasize())
+            }
+        }
+    }
+
+    function mustCreate(string memory artifact, bytes memory arguments) internal returns (address made) {
+        bytes memory reason;
+        (made, reason) = create(artifact, arguments);
+        if (made == address(0)) revert CallRefused("", reason);
+    }
+
+    function refuseToCreate(string memory artifact, bytes memory arguments, bytes memory expected) internal {
+        (address made, bytes memory reason) = create(artifact, arguments);
+        if (made != address(0)) revert CallAccepted("");
+        if (keccak256(reason) != keccak256(expected)) revert WrongRefusal("", reason, expected);
     }
 
     /// @notice The time now.

@@ -15,6 +15,8 @@ interface Vm {
     function chainId(uint256 id) external;
     function prank(address sender) external;
     function assume(bool condition) external pure;
+    /// @dev The creation code of a contract as the project compiles it: `new` would compile it again into every test.
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function store(address target, bytes32 slot, bytes32 value) external;

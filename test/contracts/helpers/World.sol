@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {FleetrootAccess} from "../../../contracts/FleetrootAccess.sol";
-import {ManufacturerRegistry} from "../../../contracts/ManufacturerRegistry.sol";
-import {DeviceRegistry} from "../../../contracts/DeviceRegistry.sol";
 import {CredentialKind} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {KeyPurpose} from "../../../contracts/interfaces/IManufacturerRegistry.sol";
+import {IAccessDoor} from "./Doors.sol";
+import {IDevicesDoor} from "./Doors.sol";
+import {IManufacturersDoor} from "./Doors.sol";
 import {Assertions} from "./Assertions.sol";
 import {vm} from "./Vm.sol";
 
@@ -16,6 +16,10 @@ abstract contract World is Assertions {
     uint256 internal constant N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551;
     uint256 internal constant START = 1_800_000_000;
     uint40 internal constant FAR = 4_000_000_000;
+
+    string internal constant ACCESS = "contracts/FleetrootAccess.sol:FleetrootAccess";
+    string internal constant MANUFACTURERS = "contracts/ManufacturerRegistry.sol:ManufacturerRegistry";
+    string internal constant DEVICES = "contracts/DeviceRegistry.sol:DeviceRegistry";
 
     address internal constant CONSORTIUM = address(0xC0);
     address internal constant GUARDIAN = address(0x60);
@@ -29,15 +33,15 @@ abstract contract World is Assertions {
     uint256 internal constant FIRMWARE = 0xf1e;
     uint256 internal constant DEVICE = 0xde71ce;
 
-    FleetrootAccess internal access;
-    ManufacturerRegistry internal manufacturers;
-    DeviceRegistry internal devices;
+    IAccessDoor internal access;
+    IManufacturersDoor internal manufacturers;
+    IDevicesDoor internal devices;
 
     function deploy(uint32 delay, uint40 keyDelay) internal {
         if (time() < START) vm.warp(START);
-        access = new FleetrootAccess(CONSORTIUM, GUARDIAN, delay);
-        manufacturers = new ManufacturerRegistry(address(access), keyDelay, 1);
-        devices = new DeviceRegistry(manufacturers, address(access));
+        access = IAccessDoor(mustCreate(ACCESS, abi.encode(CONSORTIUM, GUARDIAN, delay)));
+        manufacturers = IManufacturersDoor(mustCreate(MANUFACTURERS, abi.encode(access, keyDelay, 1)));
+        devices = IDevicesDoor(mustCreate(DEVICES, abi.encode(manufacturers, access)));
     }
 
     /// @notice One manufacturer, number 1, with an issuer key (1), an open issuer key (2) and an operator with all rights.
