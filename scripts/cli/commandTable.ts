@@ -1,0 +1,36 @@
+import type { Command } from "commander"
+import { batchRegisterCommand } from "./commands/batchRegister.ts"
+import { fleetMakeCommand } from "./commands/fleetMake.ts"
+import { keyAddCommand } from "./commands/keyAdd.ts"
+import { keyListCommand } from "./commands/keyList.ts"
+import { keyRevokeCommand } from "./commands/keyRevoke.ts"
+import { manufacturerAddCommand } from "./commands/manufacturerAdd.ts"
+import { manufacturerResumeCommand } from "./commands/manufacturerResume.ts"
+import { manufacturerShowCommand } from "./commands/manufacturerShow.ts"
+import { manufacturerSuspendCommand } from "./commands/manufacturerSuspend.ts"
+import { operatorAddCommand } from "./commands/operatorAdd.ts"
+import { operatorRemoveCommand } from "./commands/operatorRemove.ts"
+import { statusCommand } from "./commands/status.ts"
+import { testnetCommand } from "./commands/testnet.ts"
+
+type MakeCommand = () => Command
+
+/** Commands of one word. */
+export const TOP_COMMANDS: readonly MakeCommand[] = [testnetCommand, statusCommand]
+
+/** Commands of two words, by the first. */
+export const GROUPS: readonly { name: string; summary: string; commands: readonly MakeCommand[] }[] = [
+  {
+    name: "manufacturer",
+    summary: "who may vouch for devices",
+    commands: [manufacturerAddCommand, manufacturerShowCommand, manufacturerSuspendCommand, manufacturerResumeCommand],
+  },
+  { name: "key", summary: "a manufacturer's keys", commands: [keyAddCommand, keyListCommand, keyRevokeCommand] },
+  {
+    name: "operator",
+    summary: "accounts that act for a manufacturer",
+    commands: [operatorAddCommand, operatorRemoveCommand],
+  },
+  { name: "batch", summary: "many devices in one transaction", commands: [batchRegisterCommand] },
+  { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
+]
