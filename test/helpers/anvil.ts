@@ -43,7 +43,8 @@ export async function anvilLedger(options: readonly string[] = []): Promise<Test
   const manufacturers = await deploy(rpc, "ManufacturerRegistry", [access, 0, 1])
   const devices = await deploy(rpc, "DeviceRegistry", [manufacturers, access])
   const deployment = await readDeployment(rpc, { access, manufacturers, devices }, 0)
-  return Object.assign(new TestLedger({ rpc, deployment, close: node.close, finalityLag: 2 }), { url: node.url })
+  const net = new TestLedger({ rpc, deployment, close: () => node.close(), finalityLag: 2 })
+  return Object.assign(net, { url: node.url })
 }
 
 async function listeningAt(node: ChildProcess): Promise<string> {
