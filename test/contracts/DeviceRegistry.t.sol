@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {CredentialKind} from "../../contracts/interfaces/IDeviceRegistry.sol";
 import {IDeviceRegistry} from "../../contracts/interfaces/IDeviceRegistry.sol";
 import {Mark} from "../../contracts/interfaces/IDeviceRegistry.sol";
-import {Status} from "../../contracts/interfaces/IDeviceRegistry.sol";
 import {IManufacturerRegistry} from "../../contracts/interfaces/IManufacturerRegistry.sol";
 import {KeyPurpose} from "../../contracts/interfaces/IManufacturerRegistry.sol";
 import {ManufacturerStatus} from "../../contracts/interfaces/IManufacturerRegistry.sol";

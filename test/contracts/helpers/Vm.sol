@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 /// @notice The cheat codes that these tests use.
-interface Vm {
+interface IVm {
     struct Log {
         bytes32[] topics;
         bytes data;
@@ -30,4 +30,4 @@ interface Vm {
     function publicKeyP256(uint256 privateKey) external pure returns (uint256 x, uint256 y);
 }
 
-Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+IVm constant vm = IVm(address(uint160(uint256(keccak256("hevm cheat code")))));
