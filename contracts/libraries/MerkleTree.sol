@@ -5,7 +5,7 @@ pragma solidity ^0.8.24;
 library MerkleTree {
     /// @notice The hash of a leaf: SHA-256(0x00 || credentialHash).
     function leafHash(bytes32 credentialHash) internal view returns (bytes32 leaf) {
-        // solhint-disable-next-line no-inline-assembly -- 200 gas of 30,000
+        // solhint-disable-next-line no-inline-assembly, for 200 of 30000 gas
         assembly ("memory-safe") {
             mstore8(0x00, 0x00)
             mstore(0x01, credentialHash)
@@ -28,7 +28,7 @@ library MerkleTree {
         bytes32 root
     ) internal view returns (bool included) {
         if (index >= size) return false;
-        // solhint-disable-next-line no-inline-assembly -- the reason is above
+        // solhint-disable-next-line no-inline-assembly, for the reason above
         assembly ("memory-safe") {
             // The 65 octets 0x01 || left || right lie at 0x1f, over the free memory pointer, which is put back at the end: fixed
             // places keep the loop short. `node` is the side where the node is, and 0x60 minus it the sibling's.

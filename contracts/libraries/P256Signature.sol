@@ -35,7 +35,7 @@ library P256Signature {
         bytes32 x,
         bytes32 y
     ) private view returns (bool accepted) {
-        // solhint-disable-next-line no-inline-assembly -- the reason is above
+        // solhint-disable-next-line no-inline-assembly, for the reason above
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore(input, digest)
