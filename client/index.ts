@@ -77,3 +77,23 @@ export { buildBatch } from "./batch/buildBatch.ts"
 export type { BatchProgress, BuildBatchParameters } from "./batch/buildBatch.ts"
 export type { BuiltBatch } from "./batch/builtBatch.ts"
 export type { BatchRow } from "./batch/batchRow.ts"
+
+export { FirmwareVerifier, verifyFirmware } from "./firmware/firmwareVerifier.ts"
+export type { CheckFirmwareParameters, FirmwareVerifierOptions } from "./firmware/firmwareVerifier.ts"
+export type {
+  FirmwareCheck,
+  FirmwareCheckName,
+  FirmwareFormat,
+  FirmwareVerdict,
+  VerdictRelease,
+} from "./firmware/verdict.ts"
+export { processFirmwareMemory } from "./firmware/firmwareMemory.ts"
+export type { FirmwareMemory, ProductKey } from "./firmware/firmwareMemory.ts"
+export { bytesImage } from "./firmware/imageSource.ts"
+export type { ImageInput, ImageSource } from "./firmware/imageSource.ts"
+export { FirmwareClient, prepareRelease } from "./firmware/firmwareClient.ts"
+export type { FirmwareClientOptions, ListedRelease, PrepareReleaseParameters } from "./firmware/firmwareClient.ts"
+export { isSignedBy, releaseStatement, signRelease } from "./firmware/release.ts"
+export type { ReleaseDraft, ReleaseFields, ReleaseSignature } from "./firmware/release.ts"
+export { formatReleaseFile, parseReleaseFile } from "./firmware/releaseFile.ts"
+export { productId, productName } from "./firmware/product.ts"
