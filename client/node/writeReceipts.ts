@@ -7,6 +7,7 @@ import { equalBytes } from "../crypto/hex.ts"
 import { OutputExistsError, OutputPathRefusedError, OutputWriteError } from "../errors/batch.ts"
 import { encodeReceipt } from "../merkle/receipt.ts"
 import type { Receipt } from "../merkle/receipt.ts"
+import { mapAhead } from "./mapAhead.ts"
 import { readRegularFile, reasonOf, systemCode } from "./readRegularFile.ts"
 import { receiptFileName, MAX_RECEIPT_BYTES } from "./receiptFiles.ts"
 import { syncFolder, writeFileAtomic, writeWhole } from "./writeFileAtomic.ts"
@@ -20,6 +21,7 @@ export type WriteReceiptsOptions = {
 }
 
 const RECEIPTS_PER_REPORT = 256
+const FILES_AT_ONCE = 16
 
 /**
  * Writes each receipt into `folder` as `<credential hash in hex>.receipt`, and makes the folder if need be.
@@ -40,12 +42,12 @@ export async function writeReceipts(
   const home = resolve(folder)
   await prepareFolder(home)
   let done = 0
-  for await (const { credentialHash, receipt } of receipts) {
+  const written = mapAhead(receipts, FILES_AT_ONCE, async ({ credentialHash, receipt }) => {
     const name = receiptFileName(credentialHash)
     if (name === undefined) throw new OutputPathRefusedError({ path: credentialHash, reason: "it is no hash" })
     await writeOnce(join(home, name), encodeReceipt(receipt))
-    if (++done % RECEIPTS_PER_REPORT === 0) onProgress?.(done)
-  }
+  })
+  for await (const _ of written) if (++done % RECEIPTS_PER_REPORT === 0) onProgress?.(done)
   await syncFolder(home).catch(writeFailed(home))
   onProgress?.(done)
   return done
