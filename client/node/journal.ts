@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import type { DatabaseSync } from "node:sqlite"
 import type { Hex } from "../crypto/hex.ts"
 import { JournalDamagedError, RunInProgressError, StateFolderError } from "../errors/node.ts"
@@ -87,7 +88,7 @@ async function openLocked(path: string, { waitSeconds = 30, onWait }: OpenJourna
       const holder = readHolder(`${path}.holder`)
       if (Date.now() >= deadline) throw new RunInProgressError({ holder, waitedSeconds: waitSeconds })
       if (!told) onWait?.(holder)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await setTimeout(100)
     }
   }
 }

@@ -108,11 +108,12 @@ export class ManifestUnavailableError extends CliError {
   override readonly name = "ManifestUnavailableError"
   override readonly code = "MANIFEST_UNAVAILABLE"
 
-  constructor({ path, series, cause }: { path: string | undefined; series: number; cause?: unknown }) {
+  constructor({ path, series, cause }: { path: string | undefined; series: number | undefined; cause?: unknown }) {
+    const whose = series === undefined ? "the batch" : `batch ${series}`
     super(
       path === undefined
-        ? `No manifest of batch ${series} was given, so its root cannot be rebuilt.`
-        : `The manifest ${path} of batch ${series} is not there.`,
+        ? `No manifest of ${whose} was given, so its root cannot be rebuilt.`
+        : `The manifest ${path} of ${whose} cannot be read.`,
       {
         hint: "Give it with --manifest. The manufacturer, or any mirror, has it: it is addressed by the batch's root.",
         exitCode: EXIT.undecided,
@@ -152,4 +153,17 @@ export class BatchAbsentError extends CliError {
 export class TestnetUnavailableError extends CliError {
   override readonly name = "TestnetUnavailableError"
   override readonly code = "TESTNET_UNAVAILABLE"
+}
+
+/** A certificate that no verifier would call good is not worth registering. */
+export class CredentialUnfitError extends CliError {
+  override readonly name = "CredentialUnfitError"
+  override readonly code = "CREDENTIAL_UNFIT"
+
+  constructor({ file, problem }: { file: string; problem: string }) {
+    super(`${file} cannot be registered: ${problem}`, {
+      hint: "Nothing was sent. Correct the certificate, or leave it out.",
+      exitCode: EXIT.notGood,
+    })
+  }
 }

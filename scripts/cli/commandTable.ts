@@ -1,6 +1,10 @@
 import type { Command } from "commander"
+import { batchReceiptCommand } from "./commands/batchReceipt.ts"
 import { batchRegisterCommand } from "./commands/batchRegister.ts"
+import { batchShowCommand } from "./commands/batchShow.ts"
+import { credentialRegisterCommand } from "./commands/credentialRegister.ts"
 import { fleetMakeCommand } from "./commands/fleetMake.ts"
+import { holdCommand } from "./commands/hold.ts"
 import { keyAddCommand } from "./commands/keyAdd.ts"
 import { keyListCommand } from "./commands/keyList.ts"
 import { keyRevokeCommand } from "./commands/keyRevoke.ts"
@@ -10,13 +14,21 @@ import { manufacturerShowCommand } from "./commands/manufacturerShow.ts"
 import { manufacturerSuspendCommand } from "./commands/manufacturerSuspend.ts"
 import { operatorAddCommand } from "./commands/operatorAdd.ts"
 import { operatorRemoveCommand } from "./commands/operatorRemove.ts"
+import { revokeCommand } from "./commands/revoke.ts"
 import { statusCommand } from "./commands/status.ts"
 import { testnetCommand } from "./commands/testnet.ts"
+import { unholdCommand } from "./commands/unhold.ts"
 
 type MakeCommand = () => Command
 
 /** Commands of one word. */
-export const TOP_COMMANDS: readonly MakeCommand[] = [testnetCommand, statusCommand]
+export const TOP_COMMANDS: readonly MakeCommand[] = [
+  testnetCommand,
+  statusCommand,
+  revokeCommand,
+  holdCommand,
+  unholdCommand,
+]
 
 /** Commands of two words, by the first. */
 export const GROUPS: readonly { name: string; summary: string; commands: readonly MakeCommand[] }[] = [
@@ -31,6 +43,11 @@ export const GROUPS: readonly { name: string; summary: string; commands: readonl
     summary: "accounts that act for a manufacturer",
     commands: [operatorAddCommand, operatorRemoveCommand],
   },
-  { name: "batch", summary: "many devices in one transaction", commands: [batchRegisterCommand] },
+  {
+    name: "batch",
+    summary: "many devices in one transaction",
+    commands: [batchRegisterCommand, batchShowCommand, batchReceiptCommand],
+  },
+  { name: "credential", summary: "devices one by one", commands: [credentialRegisterCommand] },
   { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
 ]

@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import type { Deployment, ExportableKeySigner, Hex, KeySigner } from "../../../client/index.ts"
 import { UsageError } from "../cliError.ts"
 import { readCertificate } from "../input/certificateFile.ts"
@@ -36,7 +37,6 @@ const CERTIFICATES_AT_ONCE = 64
  */
 export async function makeFleet(library: Library, parameters: MakeFleetParameters): Promise<MadeFleet> {
   const { mkdir, readdir } = await import("node:fs/promises")
-  const { join } = await import("node:path")
   const { folder, count, progress } = parameters
   const paths = {
     issuerCertificate: join(folder, "ca.pem"),
@@ -105,7 +105,6 @@ async function makeDevice(
   index: number,
   paths: { certificates: string; keys: string },
 ): Promise<void> {
-  const { join } = await import("node:path")
   const { client, node } = library
   const device = await client.generateP256Key()
   const now = Math.floor(Date.now() / 1000)

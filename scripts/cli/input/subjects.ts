@@ -76,7 +76,8 @@ async function issuerKeys(
   return keys.filter(({ purpose }) => purpose !== "firmware")
 }
 
-async function findIssuer(
+/** The key of these that signed a certificate. */
+export async function findIssuer(
   { client }: OpenLedger,
   certificate: Certificate,
   issuers: readonly LedgerKey[],
@@ -113,4 +114,17 @@ async function withPlace(
   }
   if (!client.positionSerialMatches(origin.serial, context)) return { subject: credentialHash }
   return { subject: credentialHash, series: position.series, index: position.index }
+}
+
+/** The device keys of the targets whose certificate was given, each once. */
+export function deviceKeySubjects(targets: readonly MarkTarget[]): Subject[] {
+  const keyIds = targets.flatMap(({ certificate }) => (certificate === undefined ? [] : [certificate.keyId]))
+  return [...new Set(keyIds)].map((subject) => ({ subject }))
+}
+
+/** The credential hash of a certificate file, or as it was typed. @throws FingerprintGivenError */
+export async function readCredentialHash(open: OpenLedger, given: string): Promise<Hex> {
+  if (FINGERPRINT.test(given)) throw new FingerprintGivenError({ given })
+  if (HASH.test(given)) return `0x${given.replace(/^0x/, "").toLowerCase()}`
+  return (await readCertificate(open, given)).credentialHash
 }
