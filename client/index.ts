@@ -75,7 +75,9 @@ export type { Admission, AdmissionResult } from "./governance/governanceClient.t
 
 export { buildBatch } from "./batch/buildBatch.ts"
 export type { BatchProgress, BuildBatchParameters } from "./batch/buildBatch.ts"
-export type { BuiltBatch } from "./batch/builtBatch.ts"
+export type { BuiltBatch, DeviceReceipt, OpenBatchPlace } from "./batch/builtBatch.ts"
+export type { BatchDevice } from "./batch/orderedBatch.ts"
+export type { EarlierBatch } from "./batch/dropEarlier.ts"
 export type { BatchRow } from "./batch/batchRow.ts"
 
 export { FirmwareVerifier, verifyFirmware } from "./firmware/firmwareVerifier.ts"

@@ -72,14 +72,14 @@ export async function buildBatch(parameters: BuildBatchParameters): Promise<Buil
   const findings = new FindingList(parameters.maxFindings ?? 1000)
   const rows = new CollectedRows(findings)
 
-  const { count, series } = await collect({ source, rules, place, rows, findings, onProgress })
+  const { count, series, seriesDisputed } = await collect({ source, rules, place, rows, findings, onProgress })
   await dropEarlier(rows, parameters.earlier ?? [], { ...place, series }, (done) =>
     onProgress?.({ step: "earlier", done }),
   )
   const order = orderRows(rows, shuffleSecret)
 
   const report = findings.report(count)
-  const skippable = !findings.has("positionGap")
+  const skippable = !findings.has("positionGap") && !seriesDisputed
   if (report.badRows > 0 && !(skipBad && skippable)) throw new BatchRefusedError({ ...report, skippable })
   if (rows.keptCount === 0) throw new BatchEmptyError(report)
   const content = new OrderedBatch({
@@ -136,17 +136,27 @@ type Collecting = {
   onProgress: BuildBatchParameters["onProgress"]
 }
 
+type Collected = {
+  count: number
+  series: number | undefined
+  /** No series was given, and the serial numbers name more than one: leaving rows out would leave it to the first row. */
+  seriesDisputed: boolean
+}
+
 /** Judges rows some at a time and takes them in their order. */
-async function collect(task: Collecting): Promise<{ count: number; series: number | undefined }> {
+async function collect(task: Collecting): Promise<Collected> {
   const { source, rules, place, rows, findings, onProgress } = task
   const pending: (JudgedRow | Promise<JudgedRow>)[] = []
   let series = place.series
+  let seriesDisputed = false
   let count = 0
 
   const take = (row: JudgedRow): void => {
     count++
     if (!isSound(row)) return findings.add({ ...row, row: count })
-    series ??= row.position?.series
+    const own = row.position?.manufacturerId === place.manufacturerId ? row.position.series : undefined
+    series ??= own
+    if (place.series === undefined && own !== undefined && own !== series) seriesDisputed = true
     const elsewhere = elsewhereMessage(row, place.manufacturerId, series)
     if (elsewhere === undefined) rows.add(row, count)
     else findings.add({ code: "positionElsewhere", source: row.source, row: count, message: elsewhere })
@@ -165,7 +175,7 @@ async function collect(task: Collecting): Promise<{ count: number; series: numbe
   }
   for (const judged of pending) take(await judged)
   onProgress?.({ step: "rows", done: count, total: count })
-  return { count, series }
+  return { count, series, seriesDisputed }
 }
 
 function elsewhereMessage(
@@ -177,6 +187,6 @@ function elsewhereMessage(
   if (position.manufacturerId === manufacturerId && position.series === series) return undefined
   return (
     `Its serial number names manufacturer ${position.manufacturerId}, series ${position.series}, index ${position.index}; ` +
-    `this batch is manufacturer ${manufacturerId}, series ${series}.`
+    `this batch is manufacturer ${manufacturerId}, series ${series ?? "not chosen"}.`
   )
 }

@@ -62,7 +62,7 @@ export class BatchRefusedError extends BatchError implements BatchFindings {
   readonly badRows: number
   readonly badRowsByCode: Readonly<Partial<Record<BatchFindingCode, number>>>
   readonly rows: number
-  /** Whether leaving the bad rows out would help; gaps between position serials cannot be left out. */
+  /** Whether leaving the bad rows out would help; it does not close gaps between position serials, nor choose a series. */
   readonly skippable: boolean
 
   constructor({ findings, badRows, badRowsByCode, rows, skippable }: BatchFindings & { skippable: boolean }) {
@@ -72,7 +72,7 @@ export class BatchRefusedError extends BatchError implements BatchFindings {
       {
         hint: skippable
           ? "Correct the rows, or leave them out with `skipBad` (--skip-bad)."
-          : "Position serials fix each row's index: make the missing certificates, or add rows without a position.",
+          : "Position serials fix series and index: give the series, make missing certificates, or add rows without a position.",
         docs: "docs/errors.md#batch-refused",
       },
     )

@@ -442,6 +442,19 @@ describe("position serials", () => {
     expect((await fleet.refusal([await at(0), stray], { place })).findings).toMatchObject([
       { code: "positionElsewhere", source: "stray" },
     ])
+    // Skipping would leave it to the first file which series is meant.
+    expect(await fleet.refusal([stray, await at(0)], { place, skipBad: true })).toMatchObject({ skippable: false })
+    expect((await fleet.build([stray, await at(0)], { skipBad: true })).series).toBe(SERIES)
+  })
+
+  it("of another manufacturer choose no series", async () => {
+    const { series: _series, ...place } = PLACE
+    const foreign = { source: "foreign", der: await fleet.positioned(0, { manufacturerId: 3, series: SERIES + 1 }) }
+    const refused = await fleet.refusal([foreign, await at(0)], { place })
+    expect(refused.findings).toMatchObject([
+      { code: "positionElsewhere", source: "foreign", message: expect.stringMatching(/this batch .* not chosen\.$/) },
+    ])
+    expect((await fleet.build([foreign, await at(0)], { place, skipBad: true })).series).toBe(SERIES)
   })
 
   it("cannot be shuffled", async () => {
