@@ -2,8 +2,9 @@ import { toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { keyIdOf } from "../crypto/keyId.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
-import { verifySign1 } from "../cose/sign1.ts"
-import { CborError, CoseAlgorithmError, CoseCriticalHeaderError, CoseMalformedError } from "../errors/cose.ts"
+import { decodeSign1, verifySign1 } from "../cose/sign1.ts"
+import type { Sign1 } from "../cose/sign1.ts"
+import { CborError, CoseError } from "../errors/cose.ts"
 import { ImageTooLongError, ImageTruncatedError, SuitMalformedError } from "../errors/firmware.ts"
 import { DetachedSignature } from "./detachedSignature.ts"
 import { DigestSet } from "./imageDigests.ts"
@@ -60,6 +61,10 @@ export type InspectImageParameters = {
   crypto: CryptoBackend
   reading: ImageReaderOptions
 }
+
+/** Header parameter "kid": RFC 9052, 3.1. */
+const KID = 4
+const KEY_ID_BYTES = 32
 
 /**
  * Reads an image, finds out what it is, and checks all that needs no ledger: structure, hashes, sizes. Signatures are left to be
@@ -162,19 +167,34 @@ async function inspectSuit(
 }
 
 function suitClaim(message: Uint8Array, signed: Uint8Array, crypto: CryptoBackend): SignatureClaim {
+  const keyId = orUndefined(() => keyIdIn(decodeSign1(message)))
   return {
-    keyId: undefined,
-    names: () => true,
+    keyId,
+    names: (spki) => keyId === undefined || keyIdOf(spki) === keyId,
     isBy: async (spki) => {
       try {
         return await verifySign1(message, { spki, crypto, detachedPayload: signed })
       } catch (error) {
         // Of another algorithm than the key, or no signature at all: not this key's.
-        if (error instanceof CoseAlgorithmError || error instanceof CoseMalformedError) return false
-        if (error instanceof CborError || error instanceof CoseCriticalHeaderError) return false
+        if (error instanceof CoseError || error instanceof CborError) return false
         throw error
       }
     },
+  }
+}
+
+/** A `kid` as long as a key id is one; any other names nobody on the ledger. RFC 9052, 3.1. */
+function keyIdIn({ protectedHeaders, unprotectedHeaders }: Sign1): Hex | undefined {
+  const kid = protectedHeaders.get(KID) ?? unprotectedHeaders.get(KID)
+  return kid instanceof Uint8Array && kid.length === KEY_ID_BYTES ? toHex(kid) : undefined
+}
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CoseError || error instanceof CborError) return undefined
+    throw error
   }
 }
 

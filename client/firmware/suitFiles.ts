@@ -10,6 +10,7 @@ import type { ImageDigests } from "./imageDigests.ts"
 import { ImageReader } from "./imageReader.ts"
 import type { ImageReaderOptions } from "./imageReader.ts"
 import type { ImageInput } from "./imageSource.ts"
+import { digestMatches } from "./suitCbor.ts"
 import type { SuitDigest } from "./suitCbor.ts"
 import type { SuitEnvelope } from "./suitEnvelope.ts"
 import type { SuitComponent } from "./suitManifest.ts"
@@ -32,6 +33,7 @@ export async function checkSuitFiles(
   const wanted = manifest.components.filter((component): component is Wanted => component.digest !== undefined)
   const [only, ...others] = wanted
   if (only === undefined) throw new SuitComponentError({ problem: "The manifest names the digest of no component" })
+  assertNamed(wanted, payloads)
   const inputs = [...files, ...payloads.values()]
   if (inputs.length !== wanted.length) {
     const problem = `The manifest names ${wanted.length} files; ${inputs.length} were given or are in the envelope`
@@ -48,6 +50,14 @@ export async function checkSuitFiles(
     missing.delete(found as Wanted)
   }
   return manifestDigest
+}
+
+/** What travels in the envelope must be what the manifest fetches by that name: nothing else signs the name. */
+function assertNamed(wanted: readonly Wanted[], payloads: SuitEnvelope["payloads"]): void {
+  for (const [name, bytes] of payloads) {
+    const named = wanted.some(({ uri, digest }) => uri === name && digestMatches(digest, bytes))
+    if (!named) throw new SuitComponentError({ problem: "The manifest fetches no such payload from its envelope" })
+  }
 }
 
 /** Reads one file, which must be one of these components. */

@@ -9,6 +9,8 @@ export type SuitToWrite = {
   sequenceNumber?: number
   signers?: readonly KeySigner[]
   hash?: "sha256" | "sha384" | "sha512"
+  /** The components' addresses. Default: none. */
+  uris?: readonly string[]
   /** Leave the sizes out. */
   withoutSizes?: boolean
   /** Changes the manifest's elements before they are signed. */
@@ -24,6 +26,8 @@ export async function writeSuit(options: SuitToWrite): Promise<Uint8Array> {
   const { files, sequenceNumber = 1, signers = [], hash = "sha256", withoutSizes = false } = options
   const commands = files.flatMap((file, index): CborValue[] => {
     const parameters = new Map<CborValue, CborValue>([[3, digestOf(file, hash)]])
+    const uri = options.uris?.[index]
+    if (uri !== undefined) parameters.set(21, uri)
     if (!withoutSizes) parameters.set(14, file.length)
     return [12, index, 20, parameters]
   })

@@ -19,26 +19,29 @@ const FILES = [
 describe("verifyDigest", () => {
   it.each(FILES)("gives the verdict of the back end on every test of %s", async (file, algorithm, hash) => {
     const backend = defaultCrypto()
+    const wrong: string[] = []
     let valid = 0
     for (const { name, spki, message, signature, result } of readWycheproof(file)) {
       const digest = new Uint8Array(createHash(hash).update(message).digest())
       const expected = await quietly(() => backend.verify({ algorithm, spki, message, signature }))
       const found = await quietly(() => verifyDigest({ algorithm, spki, digest, signature }))
-      expect(found, name).toBe(expected)
-      if (result === "invalid") expect(found, name).toBe(false)
+      if (found !== expected || (found && result === "invalid")) wrong.push(name)
       if (found) valid++
     }
+    expect(wrong).toEqual([])
     expect(valid).toBeGreaterThan(5)
   })
 
   it("takes r || s of Wycheproof as DER", async () => {
+    const wrong: string[] = []
     for (const { name, spki, message, signature, result } of readWycheproof("ecdsa_secp256r1_sha256_p1363_test")) {
       const digest = new Uint8Array(createHash("sha256").update(message).digest())
       const found = await quietly(() =>
         verifyDigest({ algorithm: "ecdsa-p256-sha256", spki, digest, signature: ecdsaRawToDer(signature) }),
       )
-      expect(found, name).toBe(result === "valid")
+      if (found !== (result === "valid")) wrong.push(name)
     }
+    expect(wrong).toEqual([])
   })
 
   it.each([2048, 2049, 2056, 3072])("checks RSA-PSS of %i bits as Node's crypto does", (modulusLength) => {
@@ -81,6 +84,7 @@ describe("verifyDigest", () => {
 
 describe("ed25519EquationHolds", () => {
   it("gives Wycheproof's verdict from a hash that was fed piece by piece", () => {
+    const wrong: string[] = []
     for (const { name, spki, message, signature, result } of readWycheproof("ed25519_test")) {
       const key = parsePublicKey(spki)
       if (key.algorithm !== "ed25519") throw new Error(name)
@@ -88,8 +92,9 @@ describe("ed25519EquationHolds", () => {
       hash.update(signature.subarray(0, 32))
       hash.update(key.key)
       for (const byte of message) hash.update(Uint8Array.of(byte))
-      expect(ed25519EquationHolds(key.key, hash.digest(), signature), name).toBe(result === "valid")
+      if (ed25519EquationHolds(key.key, hash.digest(), signature) !== (result === "valid")) wrong.push(name)
     }
+    expect(wrong).toEqual([])
   })
 })
 

@@ -9,6 +9,8 @@ import { inspect, isSigned, publicKey, refusal, streamOf, vector } from "./inspe
 import { inFolder, makeKey } from "./openssl.ts"
 import type { KeyKind } from "./openssl.ts"
 
+const PSS_32 = "-pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:32"
+
 type Made = { image: Uint8Array; signature: Uint8Array; spki: Uint8Array }
 
 /** What openssl is asked, by the kind of key: `dgst` and `pkeyutl`, each hash, each padding, each salt. */
@@ -38,10 +40,7 @@ const RECIPES: [string, KeyKind, string[]][] = [
   [
     "pkeyutl over a hash, RSA-PSS",
     "rsa",
-    [
-      ...["pkeyutl", "-sign", "-inkey", "key.pem", "-in", "hash", "-out", "sig", "-pkeyopt", "digest:sha256"],
-      ...["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:32"],
-    ],
+    `pkeyutl -sign -inkey key.pem -in hash -out sig -pkeyopt digest:sha256 ${PSS_32}`.split(" "),
   ],
 ]
 
@@ -57,11 +56,13 @@ describe("detached signatures made by openssl", () => {
     otherImage[100] = (otherImage[100] as number) ^ 1
     expect(await isBy(otherImage, signature, spki)).toBe(false)
     const positions = signature.length > 100 ? [0, 1, 100, signature.length - 1] : [...signature.keys()]
+    const accepted: number[] = []
     for (const at of positions) {
       const changed = signature.slice()
       changed[at] = (changed[at] as number) ^ 1
-      expect(await isBy(image, changed, spki), `byte ${at}`).toBe(false)
+      if (await isBy(image, changed, spki)) accepted.push(at)
     }
+    expect(accepted).toEqual([])
   })
 
   it("accepts r || s as well as DER", async () => {
@@ -102,7 +103,7 @@ describe("detached signatures, badly made", () => {
   })
 
   it.each([
-    ["r = 0", `30060201000201${"01"}`],
+    ["r = 0", "3006020100020101"],
     ["s = 0", "3006020101020100"],
     ["bytes behind", "300602010102010100"],
   ])("refuses ECDSA with %s", async (_what, hex) => {
@@ -135,7 +136,7 @@ describe("the digest of a plain file", () => {
     ["bytes", () => image],
     ["a source", () => bytesImage(image)],
     ["a stream", () => streamOf(image, 65_521)],
-    ["a ReadableStream", () => ReadableStream.from(streamOf(image, 100_000))],
+    ["a ReadableStream", () => readable(streamOf(image, 100_000))],
   ])("is SHA-256 of the whole, from %s", async (_what, input) => {
     const { imageDigest } = await inspect(input())
     expect(imageDigest).toBe(`0x${createHash("sha256").update(image).digest("hex")}`)
@@ -162,7 +163,7 @@ async function isBy(image: ImageInput, signature: Uint8Array, spki: Uint8Array):
   }
 }
 
-function make(kind: KeyKind, recipe: string[], image = new Uint8Array(randomBytes(5_000))): Promise<Made> {
+function make(kind: KeyKind, recipe: string[], image: Uint8Array = new Uint8Array(randomBytes(5_000))): Promise<Made> {
   return inFolder(async ({ write, read, openssl }) => {
     await write("key.pem", await makeKey(kind))
     await write("image", image)
@@ -171,6 +172,17 @@ function make(kind: KeyKind, recipe: string[], image = new Uint8Array(randomByte
     await openssl(...recipe)
     const [block] = decodePem(new TextDecoder().decode(await read("pub.pem")), "PUBLIC KEY")
     return { image, signature: await read("sig"), spki: block?.der as Uint8Array }
+  })
+}
+
+/** As a browser's fetch gives it. */
+function readable(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await chunks.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
+    },
   })
 }
 

@@ -27,9 +27,11 @@ describe("MCUboot images made by imgtool", () => {
     expect(inspection.format).toBe("mcuboot")
     expect(inspection.securityVersion).toBe(counter)
     expect(inspection.description).toContain(`image ${version},`)
+    const signers: string[] = []
     for (const other of KEYS) {
-      expect(await isSigned(inspection, publicKey(`mcuboot/${other}.pub.pem`)), other).toBe(other === key)
+      if (await isSigned(inspection, publicKey(`mcuboot/${other}.pub.pem`))) signers.push(other)
     }
+    expect(signers).toEqual(key === undefined ? [] : [key])
     expect(inspection.claims).toHaveLength(key === undefined ? 0 : 1)
   })
 

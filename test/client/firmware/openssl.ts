@@ -45,7 +45,7 @@ export async function inFolder<T>(use: (folder: OpensslFolder) => Promise<T>): P
 
 export type OpensslFolder = {
   readonly path: string
-  write(name: string, content: string | Uint8Array): Promise<string>
-  read(name: string): Promise<Uint8Array>
-  openssl(...args: string[]): Promise<void>
+  readonly write: (name: string, content: string | Uint8Array) => Promise<string>
+  readonly read: (name: string) => Promise<Uint8Array>
+  readonly openssl: (...args: string[]) => Promise<void>
 }
