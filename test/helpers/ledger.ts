@@ -88,6 +88,11 @@ export class TestLedger {
     this.ledger = new RpcLedger({ deployment, rpc })
   }
 
+  /** A reader that remembers nothing, for after a snapshot was restored. */
+  freshView(): RpcLedger {
+    return new RpcLedger({ deployment: this.deployment, rpc: this.rpc })
+  }
+
   writer(account = 0, options: Partial<LedgerWriterOptions> = {}): LedgerWriter {
     const from = this.#payers[account] ?? payer(account)
     return new LedgerWriter({ deployment: this.deployment, rpc: this.rpc, payer: from, ...options })
