@@ -2,7 +2,6 @@ import {
   buildBatch,
   buildCertificate,
   decodePem,
-  defaultCrypto,
   DeviceClient,
   ecdsaDerToRaw,
   ecdsaRawToDer,
@@ -22,6 +21,7 @@ import type {
   Verdict,
   WriteOutcome,
 } from "../../client/index.ts"
+import { tellFirmware } from "./firmwareStory.ts"
 import { Openssl } from "./openssl.ts"
 import type { Row } from "./table.ts"
 import type { World } from "./world.ts"
@@ -64,7 +64,7 @@ export class Teller {
       await this.#suspendAndResume(maker, fleet, batch)
       await this.#stolenKey(maker)
       await this.#noWayBack(maker, fleet, batch)
-      await this.#firmware(maker)
+      await tellFirmware(this.#world, maker, this.#openssl, (step, expected, act) => this.#row(step, expected, act))
       return { rows: this.#rows, fleetGas: gas, count: this.#options.count, madeByOpenssl: fleet.madeByOpenssl }
     } finally {
       this.#openssl?.remove()
@@ -280,37 +280,6 @@ export class Teller {
     const { transaction } = await maker.registerBatch({ root, size, notAfter, issuerKeyId: fleet.issuer.keyId, series })
     await this.#world.pass(60)
     return { batch, gas: transaction?.gasUsed }
-  }
-
-  /** A firmware file with a detached signature, checked against the manufacturer's firmware key on the ledger. */
-  async #firmware(maker: ManufacturerClient): Promise<void> {
-    const image = crypto.getRandomValues(new Uint8Array(4_096))
-    const { signer, signature } = await this.#signImage(image)
-    await maker.addKey({ purpose: "firmware", signer })
-    await this.#world.pass(60)
-    const { key } = await maker.addKey({ purpose: "firmware", signer })
-    const verify = async (bytes: Uint8Array): Promise<string> => {
-      const { spki } = key
-      const valid = await defaultCrypto().verify({ algorithm: "ecdsa-p256-sha256", spki, message: bytes, signature })
-      return valid ? "genuine" : "refused"
-    }
-    await this.#row("firmware signed with `openssl dgst -sha256 -sign`", "genuine", async () => {
-      return { found: await verify(image) }
-    })
-    await this.#row("the same file with one bit changed", "refused", async () => {
-      const changed = image.slice()
-      changed[1_000] = (changed[1_000] ?? 0) ^ 1
-      return { found: await verify(changed) }
-    })
-  }
-
-  async #signImage(image: Uint8Array): Promise<{ signer: KeySigner; signature: Uint8Array }> {
-    if (this.#openssl !== undefined) {
-      const { key, signature } = this.#openssl.signFirmware(image)
-      return { signer: await signerFromPkcs8(key), signature }
-    }
-    const signer = await generateP256Key()
-    return { signer, signature: ecdsaRawToDer(await signer.sign(image)) }
   }
 
   async #check(fleet: Fleet, batch: BuiltBatch, index: number): Promise<Verdict> {

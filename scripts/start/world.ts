@@ -43,6 +43,16 @@ export class World {
     return new ManufacturerClient({ ledger: this.ledger, rpc: this.rpc, writer: this.#writer(MAKER), manufacturerId })
   }
 
+  /** The chain's time, as of the last {@link pass}. */
+  get now(): Date {
+    return this.#now
+  }
+
+  /** The account of the manufacturer's controller. */
+  makerWriter(): LedgerWriter {
+    return this.#writer(MAKER)
+  }
+
   /** Somebody with ether and nothing to do with any manufacturer. */
   stranger(): LedgerWriter {
     return this.#writer(STRANGER)
