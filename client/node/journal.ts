@@ -56,7 +56,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<FileJour
     path,
     entries: async () => run(() => listEntries(database)),
     put: async (entry) => {
-      run(() => database.prepare("INSERT OR REPLACE INTO entry (id, json) VALUES (?, ?)").run(entry.id, write(entry)))
+      run(() => database.prepare("INSERT OR REPLACE INTO entry (id, json) VALUES (?, ?)").run(entry.id, JSON.stringify(entry)))
     },
     remove: async (id) => {
       run(() => database.prepare("DELETE FROM entry WHERE id = ?").run(id))
@@ -96,11 +96,6 @@ async function openLocked(path: string, { waitSeconds = 30, onWait }: OpenJourna
 function listEntries(database: DatabaseSync): JournalEntry[] {
   const rows = database.prepare("SELECT json FROM entry ORDER BY rowid").all()
   return rows.map(({ json }) => JSON.parse(String(json)) as JournalEntry)
-}
-
-function write(entry: JournalEntry): string {
-  const { id, chainId, from, nonce, raw, hashes, once } = entry
-  return JSON.stringify({ id, chainId, from, nonce, raw, hashes, once })
 }
 
 function readable(error: unknown, path: string): Error {

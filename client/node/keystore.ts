@@ -1,6 +1,5 @@
 import { createDecipheriv, pbkdf2, scrypt, timingSafeEqual } from "node:crypto"
 import { promisify } from "node:util"
-import { privateKeyToAccount } from "viem/accounts"
 import { keccak256 } from "viem/utils"
 import { concatBytes, fromHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
@@ -42,8 +41,10 @@ export async function payerFromKeystore(path: string, passphrase: string): Promi
  *
  * @throws AccountKeyInvalidError, which never shows the key.
  */
-export function payerFromPrivateKey(privateKey: string, where: string): Payer {
+export async function payerFromPrivateKey(privateKey: string, where: string): Promise<Payer> {
   if (!/^0x[0-9a-fA-F]{64}$/.test(privateKey)) throw new AccountKeyInvalidError({ where })
+  // Loaded only where something is signed: reading programs start faster.
+  const { privateKeyToAccount } = await import("viem/accounts")
   try {
     return privateKeyToAccount(privateKey.toLowerCase() as Hex)
   } catch {

@@ -61,7 +61,7 @@ async function findPayer({ keystore, passphraseFile }: SignerOptions, open: Open
     return node.payerFromPrivateKey(privateKey, "FLEETROOT_PRIVATE_KEY")
 
   if (deployment.chainId === TESTNET_CHAIN_ID) {
-    const testnet = node.payerFromPrivateKey(TESTNET_PRIVATE_KEY, "the testnet's account")
+    const testnet = await node.payerFromPrivateKey(TESTNET_PRIVATE_KEY, "the testnet's account")
     if (await isAccountOfNode(open, testnet.address)) return testnet
   }
   throw new SignerMissingError({ chainId: deployment.chainId })

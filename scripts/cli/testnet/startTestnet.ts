@@ -64,6 +64,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
       { connection, artifacts: hre.artifacts },
       { consortium: governor, guardian: governor, governanceDelay: 0, keyDelay: 0 },
     )
+    await catchUpWithClock(connection.provider)
     const deployment: Deployment = { ...bare, rpc: server.url }
     await settle(openInProcess(deployment, connection.provider), options)
     await node.writeFileAtomic(resolve(options.path), client.formatDeployment(deployment))
@@ -79,6 +80,16 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     await close()
     throw error
   }
+}
+
+/** The simulated clock starts some seconds late and keeps that distance. It must never run ahead. */
+async function catchUpWithClock(provider: Provider): Promise<void> {
+  await provider.request({ method: "evm_mine", params: [] })
+  const block = (await provider.request({ method: "eth_getBlockByNumber", params: ["latest", false] })) as {
+    timestamp: string
+  }
+  const lateSeconds = Math.floor(Date.now() / 1000) - Number(block.timestamp)
+  if (lateSeconds > 0) await provider.request({ method: "evm_increaseTime", params: [lateSeconds] })
 }
 
 /** Admits the manufacturer, gives it an issuer key and, if wanted, a fleet. */
