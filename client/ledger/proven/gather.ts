@@ -19,8 +19,6 @@ export function gather<T>(
 ): Promise<Gathered<T>[]> {
   const results: Gathered<T>[] = promises.map(() => ({ state: "silent" }))
   return new Promise((resolve) => {
-    let settled = 0
-    let answered = 0
     let grace: ReturnType<typeof setTimeout> | undefined
     const finish = (): void => {
       clearTimeout(grace)
@@ -28,23 +26,16 @@ export function gather<T>(
       resolve([...results])
     }
     const deadline = setTimeout(finish, timeoutMs)
-    const settle = (index: number, result: Gathered<T>): void => {
-      results[index] = result
-      settled += 1
-      if (result.state === "answered") answered += 1
-      if (settled === promises.length) finish()
+    const listen = async (promise: Promise<T>, index: number): Promise<void> => {
+      results[index] = await promise.then(
+        (value) => ({ state: "answered" as const, value }),
+        (error: unknown) => ({ state: "failed" as const, error }),
+      )
+      const answered = results.filter(({ state }) => state === "answered").length
+      if (results.every(({ state }) => state !== "silent")) finish()
       else if (answered >= enough) grace ??= setTimeout(finish, graceMs)
     }
-    promises.forEach((promise, index) => {
-      promise.then(
-        (value) => {
-          settle(index, { state: "answered", value })
-        },
-        (error: unknown) => {
-          settle(index, { state: "failed", error })
-        },
-      )
-    })
+    promises.forEach((promise, index) => void listen(promise, index))
     if (promises.length === 0) finish()
   })
 }

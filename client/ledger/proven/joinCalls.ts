@@ -36,7 +36,7 @@ export function joinCalls(rpc: JsonRpc): JsonRpc {
   const requestMany = (calls: readonly RpcCall[]): Promise<unknown[]> =>
     new Promise((resolve, reject) => {
       pending.push({ calls, resolve, reject })
-      if (pending.length === 1) void flush()
+      if (pending.length === 1) queueMicrotask(() => void flush())
     })
   return { endpoint: rpc.endpoint, request: async (call) => (await requestMany([call]))[0], requestMany }
 }

@@ -10,6 +10,7 @@ import { KeyEvents } from "../keyEvents.ts"
 import type { Block, Evidence, Finality, Ledger, LedgerView } from "../ledger.ts"
 import type { JsonRpc } from "../rpc/jsonRpc.ts"
 import type { BlockSource, LoneHead, SourcedBlock } from "./blockSource.ts"
+import { EndpointOrder } from "./endpointOrder.ts"
 import { firstGood } from "./firstGood.ts"
 import { gather } from "./gather.ts"
 import type { GatherOptions } from "./gather.ts"
@@ -61,12 +62,11 @@ const FARTHEST_LONE_HEAD = 4
  */
 export class ProvenLedger implements Ledger {
   readonly deployment: Deployment
-  readonly #endpoints: readonly JsonRpc[]
+  readonly #endpoints: EndpointOrder
   readonly #blocks: BlockSource
   readonly #hints: KeyHints
   readonly #told: Told
   readonly #patience: GatherOptions
-  readonly #patienceMs: number
   readonly #words = new ProvenWords()
   readonly #log = new ReadLog()
   /** Whether the settled block was another than the head last time: only then is it worth asking for its proofs as well. */
@@ -79,18 +79,18 @@ export class ProvenLedger implements Ledger {
     if (first === undefined) throw new StateProofUnavailableError({ endpoint: "An empty list", cause: undefined })
     const crypto = options.crypto ?? defaultCrypto()
     this.deployment = deployment
-    this.#endpoints = blocks === undefined ? endpoints.map(joinCalls) : endpoints
-    const [own] = this.#endpoints as [JsonRpc]
+    const joined = blocks === undefined ? endpoints.map(joinCalls) : endpoints
+    this.#endpoints = new EndpointOrder(joined)
+    const [own] = joined as [JsonRpc]
     const { headMemory } = options
     this.#blocks =
       blocks ?? new NodeBlocks({ deployment, rpc: own, ...(headMemory === undefined ? {} : { headMemory }) })
-    this.#patienceMs = patienceMs
     this.#patience = { enough: 1, graceMs: patienceMs, timeoutMs }
-    this.#hints = new KeyHints(deployment, this.#endpoints, crypto, this.#patience)
+    this.#hints = new KeyHints(deployment, joined, crypto, this.#patience)
     const tellers = options.tellers ?? (blocks === undefined ? 1 : 0)
     const keyEvents = new KeyEvents(deployment, own, crypto)
     const patience = { ...this.#patience, enough: tellers }
-    const believed = blocks === undefined ? [own] : this.#endpoints
+    const believed = blocks === undefined ? [own] : joined
     this.#told = tellers === 0 ? nothingTold : toldBy(deployment, believed, keyEvents, tellers, patience)
   }
 
@@ -154,7 +154,7 @@ export class ProvenLedger implements Ledger {
 
   /** Whatever goes wrong here does not matter: what is missing is asked for again. */
   async #askEarly(wanted: Wanted, name: string): Promise<unknown[] | undefined> {
-    const [rpc] = this.#endpoints as [JsonRpc]
+    const [rpc] = this.#endpoints.list() as [JsonRpc]
     const asked = rpc.requestMany(proofCalls(this.deployment, wanted, name))
     const [reply] = await gather([asked], { ...this.#patience, graceMs: 0 })
     return reply?.state === "answered" ? reply.value : undefined
@@ -165,19 +165,15 @@ export class ProvenLedger implements Ledger {
     return this.#provenBlock(header, finality, this.#endpoints, evidence)
   }
 
-  #provenBlock(
-    header: ProvenHeader,
-    finality: Finality,
-    endpoints: readonly JsonRpc[],
-    evidence: Evidence,
-  ): ProvenBlock {
+  #provenBlock(header: ProvenHeader, finality: Finality, endpoints: EndpointOrder, evidence: Evidence): ProvenBlock {
     const { number, hash, timestamp } = header
     const faults = new Map<string, string>()
     const state = new ProvenState({
       deployment: this.deployment,
       header,
       endpoints,
-      patienceMs: this.#patienceMs,
+      patienceMs: this.#patience.graceMs,
+      timeoutMs: this.#patience.timeoutMs,
       words: this.#words,
       onFault: (endpoint, error) => {
         faults.set(endpoint, error instanceof FleetrootError ? error.code : "failed")
@@ -200,13 +196,11 @@ export class ProvenLedger implements Ledger {
     try {
       return verifyHeader(reply, hash)
     } catch (error) {
-      if (!(error instanceof FleetrootError) || this.#endpoints.length === 1) throw error
+      const others = this.#endpoints.list()
+      if (others.length === 1) throw error
       const call = { method: "eth_getBlockByHash", params: [hash, false] }
-      return await firstGood(this.#endpoints, async (rpc) => verifyHeader(await rpc.request(call), hash), {
-        patienceMs: this.#patienceMs,
-      }).catch(() => {
-        throw error
-      })
+      const ask = async (rpc: JsonRpc): Promise<ProvenHeader> => verifyHeader(await rpc.request(call), hash)
+      return firstGood(others, ask, { patienceMs: this.#patience.graceMs, timeoutMs: this.#patience.timeoutMs })
     }
   }
 
@@ -228,11 +222,10 @@ export class ProvenLedger implements Ledger {
   async #loneViews(lone: readonly LoneHead[], head: ProvenBlock): Promise<LedgerView[]> {
     const tried = await gather(
       lone.map(({ block, rpc }) => this.#loneView(block, rpc, head.header)),
-      { enough: 0, graceMs: this.#patienceMs, timeoutMs: this.#patienceMs },
+      { ...this.#patience, enough: 0, timeoutMs: this.#patience.graceMs },
     )
     return tried.flatMap((one) => {
       // What one endpoint alone claims and cannot show is not even doubt.
-      if (one.state === "failed" && !(one.error instanceof FleetrootError)) throw one.error
       return one.state === "answered" && one.value !== undefined ? [one.value] : []
     })
   }
@@ -256,7 +249,7 @@ export class ProvenLedger implements Ledger {
     for (const reply of replies) parentHash = verifyHeader(reply, parentHash).parentHash
     if (parentHash !== head.hash) return undefined
     const detail = `${rpc.endpoint} alone tells of block ${header.number}`
-    return this.#view(this.#provenBlock(header, "latest", [rpc], { kind: "loneClaim", detail }))
+    return this.#view(this.#provenBlock(header, "latest", new EndpointOrder([rpc]), { kind: "loneClaim", detail }))
   }
 }
 

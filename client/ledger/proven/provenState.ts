@@ -7,6 +7,7 @@ import { hexNumber } from "../events.ts"
 import { isMissingState } from "../missingState.ts"
 import type { JsonRpc, RpcCall } from "../rpc/jsonRpc.ts"
 import { proveContract, proveWord } from "./account.ts"
+import type { EndpointOrder } from "./endpointOrder.ts"
 import { firstGood } from "./firstGood.ts"
 import type { ProvenHeader } from "./header.ts"
 import type { ProvenWords } from "./provenWords.ts"
@@ -25,9 +26,9 @@ type Pending = {
 export type ProvenStateOptions = {
   readonly deployment: Deployment
   readonly header: ProvenHeader
-  /** Asked in this order. */
-  readonly endpoints: readonly JsonRpc[]
+  readonly endpoints: EndpointOrder
   readonly patienceMs: number
+  readonly timeoutMs: number
   /** Words proven under storage roots, of whatever block. */
   readonly words: ProvenWords
   readonly onFault?: (endpoint: string, error: unknown) => void
@@ -57,7 +58,7 @@ export class ProvenState {
     if (known !== undefined) return known
     return new Promise((resolve, reject) => {
       this.#pending.push({ contract, slots, resolve, reject })
-      if (this.#pending.length === 1) void this.#flush()
+      if (this.#pending.length === 1) queueMicrotask(() => void this.#flush())
     })
   }
 
@@ -94,10 +95,14 @@ export class ProvenState {
         const listed = wanted.get(contract) ?? []
         wanted.set(contract, [...new Set([...listed, ...missing])])
       }
-      const { endpoints, patienceMs, onFault } = this.#options
-      await firstGood(endpoints, (rpc) => this.#askAndVerify(rpc, wanted), {
+      const { endpoints, patienceMs, timeoutMs, onFault } = this.#options
+      await firstGood(endpoints.list(), (rpc) => this.#askAndVerify(rpc, wanted), {
         patienceMs,
-        onFault: (index, error) => onFault?.(endpoints[index]?.endpoint ?? "", error),
+        timeoutMs,
+        onFault: (rpc, error) => onFault?.(rpc.endpoint, error),
+        onGood: (rpc) => {
+          endpoints.prefer(rpc)
+        },
       })
       for (const { contract, slots, resolve, reject } of batch) {
         const words = this.#known(contract, slots)

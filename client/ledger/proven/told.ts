@@ -1,4 +1,3 @@
-import { FleetrootError } from "../../errors/base.ts"
 import type { Deployment } from "../deployment.ts"
 import type { KeyEvents } from "../keyEvents.ts"
 import type { Block, LedgerView } from "../ledger.ts"
@@ -28,7 +27,6 @@ export function toldBy(
     )
     const groups = new Map<string, T[]>()
     for (const answer of answers) {
-      if (answer.state === "failed" && !(answer.error instanceof FleetrootError)) throw answer.error
       if (answer.state !== "answered") continue
       const key = canonical(answer.value)
       groups.set(key, [...(groups.get(key) ?? []), answer.value])

@@ -67,7 +67,7 @@ export async function proveEntry(
 export function decodeRlp(bytes: Uint8Array, what: string): RlpItem {
   try {
     const decoded = RLP.decode(bytes)
-    if (equalBytes(RLP.encode(decoded), bytes)) return decoded as RlpItem
+    if (equalBytes(RLP.encode(decoded), bytes)) return decoded
   } catch (cause) {
     throw new StateProofInvalidError({ what, expected: "RLP", found: "other bytes", cause })
   }
@@ -85,6 +85,6 @@ function readNodes(proof: unknown, what: string): Uint8Array[] {
     if (typeof node !== "string" || node.length > 2 + 2 * LONGEST_NODE || !/^0x([0-9a-fA-F]{2})+$/.test(node)) {
       throw new StateProofInvalidError({ what, expected: "nodes in hex", found: String(node).slice(0, 40) })
     }
-    return fromHex(node.toLowerCase() as Hex)
+    return fromHex(node)
   })
 }
