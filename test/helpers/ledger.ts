@@ -88,6 +88,12 @@ export class TestLedger {
     this.ledger = new RpcLedger({ deployment, rpc })
   }
 
+  /** The same ledger for users who remember nothing of it, for after a snapshot was restored. */
+  again(): TestLedger {
+    const { rpc, deployment, close, finalityLag } = this
+    return new TestLedger({ rpc, deployment, close, finalityLag, payers: this.#payers })
+  }
+
   /** A reader that remembers nothing, for after a snapshot was restored. */
   freshView(): RpcLedger {
     return new RpcLedger({ deployment: this.deployment, rpc: this.rpc })
