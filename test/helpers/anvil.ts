@@ -33,17 +33,21 @@ export async function startAnvil(options: readonly string[] = []): Promise<Anvil
   }
 }
 
+export type AnvilLedgerOptions = {
+  /** Slots in an epoch: the final block is two epochs behind the newest. Default: 1. */
+  epoch?: number
+}
+
 /** A ledger on a node of its own, asked over HTTP. */
-export async function anvilLedger(options: readonly string[] = []): Promise<TestLedger & { url: string }> {
-  // With epochs of one slot the final block is two behind the newest.
-  const node = await startAnvil(["--slots-in-an-epoch", "1", ...options])
+export async function anvilLedger({ epoch = 1 }: AnvilLedgerOptions = {}): Promise<TestLedger & { url: string }> {
+  const node = await startAnvil(["--slots-in-an-epoch", String(epoch)])
   const rpc = httpRpc(node.url)
   const governor = payer(0).address
   const access = await deploy(rpc, "FleetrootAccess", [governor, governor, 0])
   const manufacturers = await deploy(rpc, "ManufacturerRegistry", [access, 0, 1])
   const devices = await deploy(rpc, "DeviceRegistry", [manufacturers, access])
   const deployment = await readDeployment(rpc, { access, manufacturers, devices }, 0)
-  const net = new TestLedger({ rpc, deployment, close: () => node.close(), finalityLag: 2 })
+  const net = new TestLedger({ rpc, deployment, close: () => node.close(), finalityLag: 2 * epoch })
   return Object.assign(net, { url: node.url })
 }
 
