@@ -9,7 +9,7 @@ import { assertAddress } from "../ledger/limits.ts"
 import { readEvents } from "../ledger/events.ts"
 import type { JsonRpc } from "../ledger/rpc/jsonRpc.ts"
 import { isRevert } from "../ledger/writer.ts"
-import type { LedgerWriter, Mined } from "../ledger/writer.ts"
+import type { LedgerWriter, Mined, WriteCall } from "../ledger/writer.ts"
 
 export type GovernanceClientOptions = { ledger: Ledger; writer: LedgerWriter; rpc: JsonRpc }
 
@@ -21,6 +21,8 @@ export type Admission = { controller: Hex; name: string; metadataURI?: string }
 export type AdmissionResult =
   | { readonly state: "admitted"; readonly manufacturerId: number; readonly transaction: Mined | null }
   | { readonly state: "scheduled"; readonly dueAt: Date; readonly transaction: Mined | null }
+
+type AdmitCall = WriteCall<typeof manufacturerRegistryAbi, "admit">
 
 /** What the consortium and the guardian do. */
 export class GovernanceClient {
@@ -52,7 +54,7 @@ export class GovernanceClient {
     } as const
     // Carried out before the run that did it could say so: the schedule no longer shows it.
     const earlier = await this.#writer.resume(admission)
-    if (earlier !== undefined) return this.#admitted(earlier)
+    if (earlier !== undefined) return this.#tell(admission, earlier)
     const immediate = await this.#mayCallNow(data)
     const due = immediate ? undefined : await this.#scheduledFor(data)
     const now = (await this.#ledger.at("latest")).block.timestamp
@@ -68,7 +70,7 @@ export class GovernanceClient {
     if (due !== undefined && due > now) {
       return { state: "scheduled", dueAt: new Date(due * 1000), transaction: null }
     }
-    return this.#admitted(await this.#writer.write(admission))
+    return this.#tell(admission, await this.#writer.write(admission))
   }
 
   /** Suspends a manufacturer at once; null if it is suspended. By a guardian. */
@@ -139,7 +141,7 @@ export class GovernanceClient {
     return this.#rpc.request({ method: "eth_call", params: [{ to, data }, "latest"] })
   }
 
-  async #admitted(transaction: Mined): Promise<AdmissionResult> {
+  async #tell(admission: AdmitCall, transaction: Mined): Promise<AdmissionResult> {
     const events = await readEvents(this.#rpc, {
       abi: manufacturerRegistryAbi,
       address: this.#ledger.deployment.contracts.manufacturers.address,
@@ -152,6 +154,7 @@ export class GovernanceClient {
       const what = "the admission's event"
       throw new ReplyMalformedError({ what, expected: "one in its transaction", found: `${events.length} others` })
     }
+    await this.#writer.forget(admission)
     return { state: "admitted", manufacturerId, transaction }
   }
 }

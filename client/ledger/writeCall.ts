@@ -59,7 +59,7 @@ export type WriteCall<abi extends Abi, name extends ContractFunctionName<abi, "n
   seenAt?: number
   /**
    * Whether doing it twice would be wrong and the ledger's state does not show that it was done: then a run that was killed after
-   * its transaction was mined gets that transaction as its answer when it is run again.
+   * its transaction was mined gets that transaction as its answer when it is run again, until `LedgerWriter.forget` is called.
    */
   once?: boolean
 }

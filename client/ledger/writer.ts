@@ -65,6 +65,13 @@ export class LedgerWriter {
     return this.#inTurn(() => this.#resume(call as unknown as UntypedCall))
   }
 
+  /** Forgets a call that may be done `once`, because whoever wanted it has its result: the next one with its words is another. */
+  forget<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
+    call: WriteCall<abi, name>,
+  ): Promise<void> {
+    return this.#inTurn(() => this.#options.journal.remove(this.#idOf(call as unknown as UntypedCall)))
+  }
+
   /** What a call would cost; throws as {@link write} does when it would be refused. */
   estimateGas<const abi extends Abi, name extends ContractFunctionName<abi, "nonpayable">>(
     call: WriteCall<abi, name>,
@@ -96,8 +103,9 @@ export class LedgerWriter {
           const current = await this.#offerAgain(entry)
           return current && this.#follow(current, call.functionName)
         }
-        await journal.remove(id)
-        if (receipt.ok && stillMeant(call, receipt.mined)) return receipt.mined
+        const meant = receipt.ok && stillMeant(call, receipt.mined)
+        if (!meant || !entry.once) await journal.remove(id)
+        if (meant) return receipt.mined
       } else if (receipt === undefined) {
         // Nothing of ours can be mined before it: its nonce comes first.
         const current = await this.#offerAgain(entry)
@@ -123,8 +131,7 @@ export class LedgerWriter {
   /** Waits for a transaction of another call; what became of it, its own caller will ask. */
   async #waitForOther(entry: JournalEntry): Promise<void> {
     try {
-      const mined = await this.#follow(entry, "an earlier call")
-      if (mined !== undefined && entry.once) await this.#options.journal.put(entry)
+      await this.#follow(entry, "an earlier call")
     } catch (error) {
       if (!(error instanceof TransactionFailedError)) throw error
     }
@@ -184,7 +191,7 @@ export class LedgerWriter {
     return poll(async (seconds) => {
       const receipt = await this.#receiptOf(current)
       if (receipt !== undefined) {
-        await journal.remove(current.id)
+        if (!receipt.ok || !current.once) await journal.remove(current.id)
         if (!receipt.ok) throw new TransactionFailedError({ hash: receipt.mined.hash, functionName })
         return { answer: receipt.mined }
       }
