@@ -3,6 +3,14 @@ import { batchReceiptCommand } from "./commands/batchReceipt.ts"
 import { batchRegisterCommand } from "./commands/batchRegister.ts"
 import { batchShowCommand } from "./commands/batchShow.ts"
 import { credentialRegisterCommand } from "./commands/credentialRegister.ts"
+import { firmwareListCommand } from "./commands/firmwareList.ts"
+import { firmwareMinimumCommand } from "./commands/firmwareMinimum.ts"
+import { firmwarePrepareCommand } from "./commands/firmwarePrepare.ts"
+import { firmwarePublishCommand } from "./commands/firmwarePublish.ts"
+import { firmwareRecallCommand } from "./commands/firmwareRecall.ts"
+import { firmwareSignCommand } from "./commands/firmwareSign.ts"
+import { firmwareThresholdCommand } from "./commands/firmwareThreshold.ts"
+import { firmwareVerifyCommand } from "./commands/firmwareVerify.ts"
 import { fleetMakeCommand } from "./commands/fleetMake.ts"
 import { holdCommand } from "./commands/hold.ts"
 import { keyAddCommand } from "./commands/keyAdd.ts"
@@ -49,5 +57,19 @@ export const GROUPS: readonly { name: string; summary: string; commands: readonl
     commands: [batchRegisterCommand, batchShowCommand, batchReceiptCommand],
   },
   { name: "credential", summary: "devices one by one", commands: [credentialRegisterCommand] },
+  {
+    name: "firmware",
+    summary: "releases, and what may be installed",
+    commands: [
+      firmwarePrepareCommand,
+      firmwareSignCommand,
+      firmwarePublishCommand,
+      firmwareVerifyCommand,
+      firmwareRecallCommand,
+      firmwareListCommand,
+      firmwareMinimumCommand,
+      firmwareThresholdCommand,
+    ],
+  },
   { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
 ]

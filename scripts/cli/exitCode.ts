@@ -14,10 +14,19 @@ const REFUSED = new Set([
   "MANIFEST_ROOT",
   "MANUFACTURER_UNKNOWN",
   "NOT_ON_HOLD",
+  "RELEASE_CONFLICT",
+  "RELEASE_FOREIGN",
+  "RELEASE_SIGNATURES_COUNT",
+  "RELEASE_SIGNATURE_INVALID",
+  "RELEASE_SIGNER",
+  "RELEASE_UNKNOWN",
   "ROOT_MISMATCH",
   "SERIES_USED",
   "TRANSACTION_FAILED",
 ])
+
+/** An image that no device could install. */
+const IMAGE_PREFIXES = /^(DETACHED|IMAGE|MCUBOOT|SUIT|TLV)_/
 
 /** No answer could be had from this node, or of this machine, now. */
 const UNDECIDED = new Set([
@@ -34,6 +43,7 @@ const UNDECIDED = new Set([
   "KEY_OWNER_AMBIGUOUS",
   "MANIFEST_READ",
   "OUTPUT_WRITE",
+  "PKCS11_OPERATION",
   "REPLY_MALFORMED",
   "REPLY_TOO_LARGE",
   "RPC_REJECTED",
@@ -47,7 +57,7 @@ const UNDECIDED = new Set([
 
 /** What the caller gave is wrong: files, keys, numbers. */
 const USAGE_PREFIXES =
-  /^(ACCOUNT_KEY|ALGORITHM|BATCH|CBOR|CERTIFICATE|CONSISTENCY|COSE|CSR|DEPLOYMENT|DER|FLEET|HASH|HEX|INDEX|INPUT|KEYSTORE|KEY_|MANIFEST|NUMBER|OUTPUT|PASSPHRASE|PEM|PLACE|PRIVATE_KEY|PROOF|PUBLIC_KEY|RAW_PUBLIC_KEY|RECEIPT|SECRET|SERIAL|SIGNATURE|TREE)/
+  /^(ACCOUNT_KEY|ALGORITHM|BATCH|CBOR|CERTIFICATE|CONSISTENCY|COSE|CSR|DEPLOYMENT|DER|FIRMWARE|FLEET|HASH|HEX|INDEX|INPUT|KEYSTORE|KEY_|MANIFEST|NUMBER|OUTPUT|PASSPHRASE|PEM|PKCS11|PLACE|PRIVATE_KEY|PROOF|PUBLIC_KEY|RAW_PUBLIC_KEY|RECEIPT|RELEASE|SECRET|SERIAL|SIGNATURE|TREE)/
 
 /** The exit code that an error deserves. What nobody foresaw is never `good`, nor the caller's fault. */
 export function exitCodeOf(error: unknown): ExitCode {
@@ -55,7 +65,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   const code = (error as { code?: unknown } | null)?.code
   // Only errors of the library have these codes; a system error's (ENOENT) is nobody's verdict.
   if (!isLibraryError(error) || typeof code !== "string") return EXIT.undecided
-  if (REFUSED.has(code)) return EXIT.notGood
+  if (REFUSED.has(code) || IMAGE_PREFIXES.test(code)) return EXIT.notGood
   if (UNDECIDED.has(code)) return EXIT.undecided
   return USAGE_PREFIXES.test(code) ? EXIT.usage : EXIT.undecided
 }

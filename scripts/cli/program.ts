@@ -13,6 +13,8 @@ export function fleetroot(version: string): Command {
       "after",
       "\nExit codes: 0 good, 1 not good, 2 wrong usage, 3 could not decide.\n\nExample:\n  $ fleetroot testnet --deployment net.json &",
     )
+    // A command's own --version is not this program's.
+    .enablePositionalOptions()
     .exitOverride()
   for (const command of TOP_COMMANDS) program.addCommand(command())
   for (const { name, summary, commands } of GROUPS) {

@@ -14,12 +14,13 @@ export function uint32(what: string, minimum = 1, maximum = UINT32): (text: stri
   return (text) => parseInteger(text, what, minimum, maximum)
 }
 
-const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(Z|[+-]\d\d:\d\d))?$/
+const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$/
 /** The last second that the ledger's 40 bits can tell. */
 const MAX_SECONDS = 2 ** 40 - 1
 
 /**
- * A time: RFC 3339 with seconds and zone (`2027-01-31T12:00:00Z`), a day (its first second in UTC), or Unix seconds.
+ * A time: RFC 3339 with seconds and zone (`2027-01-31T12:00:00Z`; fractions of a second are dropped, for the ledger has none), a
+ * day (its first second in UTC), or Unix seconds.
  */
 export function parseTime(text: string, what: string): Date {
   if (/^(0|[1-9][0-9]{0,15})$/.test(text)) return new Date(parseInteger(text, what, 0, MAX_SECONDS) * 1000)
