@@ -45,9 +45,9 @@ export async function proveWord(storageRoot: Hex, slot: bigint, proof: unknown, 
   const entry = await proveEntry(storageRoot, fromHex(keccak256(wordBytes(slot))), proof, what)
   if (entry === undefined) return 0n
   const value = decodeRlp(entry, what)
-  // A word is stored without leading zeros, and zero is not stored at all.
-  if (!(value instanceof Uint8Array) || value.length === 0 || value.length > 32 || value[0] === 0) {
+  // A word is stored without leading zeros. Zero is not stored at all, but Anvil keeps it once a slot was cleared.
+  if (!(value instanceof Uint8Array) || value.length > 32 || value[0] === 0) {
     throw new StateProofInvalidError({ what, expected: "a word", found: toHex(entry).slice(0, 74) })
   }
-  return BigInt(toHex(value))
+  return value.length === 0 ? 0n : BigInt(toHex(value))
 }
