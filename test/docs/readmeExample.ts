@@ -14,7 +14,7 @@ const { status, manufacturer, credentialHash } = await check()
 console.log(status, manufacturer) // good { id: 2, name: 'Bar Works' }
 
 // Its manufacturer: revoke it, for ever. Run it again, and nothing is sent.
-const payer = payerFromPrivateKey(process.env["FLEETROOT_PRIVATE_KEY"] ?? "", "FLEETROOT_PRIVATE_KEY")
+const payer = await payerFromPrivateKey(process.env["FLEETROOT_PRIVATE_KEY"] ?? "", "FLEETROOT_PRIVATE_KEY")
 const writer = new LedgerWriter({ deployment, rpc, payer })
 const works = new ManufacturerClient({ ledger, rpc, writer, manufacturerId: 2 })
 await works.revoke([{ subject: credentialHash }], { reason: 1 }) // keyCompromise
