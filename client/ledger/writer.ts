@@ -1,4 +1,4 @@
-import { encodeFunctionData, keccak256, parseTransaction } from "viem/utils"
+import { encodeFunctionData, keccak256 } from "viem/utils"
 import type { Abi, ContractFunctionName } from "viem"
 import { concatBytes, fromHex, toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
@@ -16,7 +16,8 @@ import type { JournalEntry } from "./journal.ts"
 import { offer } from "./offer.ts"
 import type { OfferOutcome } from "./offer.ts"
 import { poll } from "./poll.ts"
-import type { LedgerWriterOptions, UnsignedTransaction, UntypedCall, WriteCall } from "./writeCall.ts"
+import { raiseOffer, readSigned } from "./raiseOffer.ts"
+import type { LedgerWriterOptions, UntypedCall, WriteCall } from "./writeCall.ts"
 
 export { TRANSACTION_GAS_CAP } from "./chainState.ts"
 export type { Mined } from "./chainState.ts"
@@ -214,23 +215,11 @@ export class LedgerWriter {
     })
   }
 
-  /** A form of the same transaction, on the same nonce, that offers more, journalled; undefined if the cap does not allow it. */
+  /** Offers the same transaction for more, if the cap allows it; what it is then. */
   async #raise(entry: JournalEntry): Promise<JournalEntry | undefined> {
-    const { payer, journal, feeCapWei, rpc } = this.#options
-    const last = readSigned(entry.raw)
-    if (last === undefined || !("signTransaction" in payer)) return undefined
-    const now = await currentFees(rpc, feeCapWei)
-    const raisedBy = (quarter: bigint, fresh: bigint): bigint => {
-      const wanted = quarter > fresh ? quarter : fresh
-      return wanted > feeCapWei ? feeCapWei : wanted
-    }
-    const maxFeePerGas = raisedBy((last.maxFeePerGas * 5n) / 4n + 1n, now.maxFeePerGas)
-    const maxPriorityFeePerGas = raisedBy((last.maxPriorityFeePerGas * 5n) / 4n + 1n, now.maxPriorityFeePerGas)
-    // Nodes replace a transaction only for at least a tenth more.
-    if (maxFeePerGas * 10n < last.maxFeePerGas * 11n) return undefined
-    const raw = await payer.signTransaction({ ...last, maxFeePerGas, maxPriorityFeePerGas })
-    const raised = { ...entry, raw, hashes: [...entry.hashes, keccak256(raw)] }
-    await journal.put(raised)
+    const raised = await raiseOffer(entry, this.#options)
+    if (raised === undefined) return undefined
+    await this.#options.journal.put(raised)
     await this.#reoffer(raised)
     return raised
   }
@@ -296,23 +285,6 @@ export class LedgerWriter {
 /** Whether a transaction that an earlier run sent is this very call: a caller that had seen it mined means another one. */
 function stillMeant({ once, seenAt }: UntypedCall, { blockNumber }: Mined): boolean {
   return once === true || (seenAt !== undefined && blockNumber > seenAt)
-}
-
-/** The transaction behind its signed form; undefined for a form that this version does not make. */
-function readSigned(raw: Hex): UnsignedTransaction | undefined {
-  const {
-    type,
-    chainId,
-    nonce = 0,
-    to,
-    data = "0x",
-    gas,
-    maxFeePerGas,
-    maxPriorityFeePerGas = 0n,
-  } = parseTransaction(raw)
-  if (type !== "eip1559" || chainId === undefined || gas === undefined || maxFeePerGas === undefined) return undefined
-  if (to === undefined || to === null) return undefined
-  return { type, chainId, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas }
 }
 
 /** Whether an error is a contract's refusal with this custom error. */
