@@ -12,8 +12,8 @@ const solc = fileURLToPath(import.meta.resolve("solc/soljson.js"))
  * Tests that see the contracts through interfaces and deploy the project's own bytecode (test/contracts/helpers/Doors.sol): what
  * they are made of themselves does not matter, so they are compiled the quick way.
  */
-const throughDoors = globSync("test/contracts/*.t.sol", { cwd: import.meta.dirname }).filter(
-  (path) => !/(Firmware|PlainText)\w*\.t\.sol$/.test(path),
+const throughDoors = globSync("test/contracts/**/*.sol", { cwd: import.meta.dirname }).filter(
+  (path) => !/(Firmware|PlainText)\w*(\.t)?\.sol$/.test(path),
 )
 
 export default defineConfig({

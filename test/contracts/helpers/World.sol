@@ -38,10 +38,15 @@ abstract contract World is Assertions {
     IDevicesDoor internal devices;
 
     function deploy(uint32 delay, uint40 keyDelay) internal {
+        deployWith(delay, keyDelay, DEVICES);
+    }
+
+    /// @param devicesArtifact The registry of devices, or a variant of it with a planted defect.
+    function deployWith(uint32 delay, uint40 keyDelay, string memory devicesArtifact) internal {
         if (time() < START) vm.warp(START);
         access = IAccessDoor(mustCreate(ACCESS, abi.encode(CONSORTIUM, GUARDIAN, delay)));
         manufacturers = IManufacturersDoor(mustCreate(MANUFACTURERS, abi.encode(access, keyDelay, 1)));
-        devices = IDevicesDoor(mustCreate(DEVICES, abi.encode(manufacturers, access)));
+        devices = IDevicesDoor(mustCreate(devicesArtifact, abi.encode(manufacturers, access)));
     }
 
     /// @notice One manufacturer, number 1, with an issuer key (1), an open issuer key (2) and an operator with all rights.
