@@ -17,7 +17,11 @@ type Entry = {
   cpu?: string[]
   libc?: string[]
 }
-type Manifest = { dependencies: Record<string, string>; devDependencies: Record<string, string> }
+type Manifest = {
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+  optionalDependencies: Record<string, string>
+}
 
 const lock = JSON.parse(read("package-lock.json")) as { packages: Record<string, Entry & Partial<Manifest>> }
 const manifest = JSON.parse(read("package.json")) as Manifest & Record<string, unknown>
@@ -27,6 +31,8 @@ const entries = Object.entries(lock.packages).filter(([path]) => path !== "")
 const INSTALL_SCRIPTS: Record<string, string> = {
   "node_modules/@foundry-rs/anvil": "would copy the program of its platform package, which tests start directly",
   "node_modules/esbuild": "would check the program of its platform package, which it finds by itself",
+  "node_modules/pkcs11js":
+    "would compile itself; only who signs with a token builds it: npm rebuild --ignore-scripts=false pkcs11js",
   "node_modules/node": "would download Node; scripts/setup fetches it by hash instead",
 }
 
@@ -69,7 +75,11 @@ describe("package-lock.json", () => {
 
 describe("package.json", () => {
   it("names exact versions only", () => {
-    const ranges = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
+    const ranges = Object.entries({
+      ...manifest.dependencies,
+      ...manifest.devDependencies,
+      ...manifest.optionalDependencies,
+    })
     expect(ranges.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([])
   })
 
@@ -77,10 +87,11 @@ describe("package.json", () => {
     const root = lock.packages[""]
     expect(root?.dependencies).toEqual(manifest.dependencies)
     expect(root?.devDependencies).toEqual(manifest.devDependencies)
+    expect(root?.optionalDependencies).toEqual(manifest.optionalDependencies)
   })
 
   it("has few runtime dependencies, each with its reason in CONTRIBUTING.md", () => {
-    const names = Object.keys(manifest.dependencies)
+    const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
     const [, section = ""] = read("CONTRIBUTING.md").split("\n## Dependencies\n")
     const listed = [...section.matchAll(/^\| `([^`]+)` +\| \S.*\|$/gm)].map(([, name]) => name)
 
@@ -89,7 +100,8 @@ describe("package.json", () => {
   })
 
   it("asks for packages of the development platform by no other way", () => {
-    expect(Object.keys(manifest)).not.toContain("optionalDependencies")
+    // Nobody goes without it but who has a token, and it is compiled only there.
+    expect(Object.keys(manifest.optionalDependencies)).toEqual(["pkcs11js"])
     expect(Object.keys(manifest)).not.toContain("bundleDependencies")
   })
 })

@@ -64,8 +64,7 @@ const MAX_REASON = 128
  */
 export async function prepareRelease(parameters: PrepareReleaseParameters): Promise<ReleaseDraft> {
   const { deployment, manufacturerId, image, manifest, parts, version, uri = "", maximumBytes, onProgress } = parameters
-  const { firmware } = deployment.contracts
-  if (firmware === undefined) throw new FirmwareRegistryMissingError()
+  const registry = registryOf(deployment)
   const product = productId(parameters.product)
   const reading = {
     ...(maximumBytes === undefined ? {} : { maximumBytes }),
@@ -75,7 +74,7 @@ export async function prepareRelease(parameters: PrepareReleaseParameters): Prom
   const inspection = await inspectImage({ image, manifest, parts, candidates: [], crypto, reading })
   const draft = {
     chainId: deployment.chainId,
-    registry: firmware.address,
+    registry,
     manufacturerId,
     product,
     securityVersion: oneSecurityVersion(parameters.securityVersion, inspection.securityVersion),
@@ -204,30 +203,12 @@ export class FirmwareClient {
   }
 
   /** The manufacturer's releases in the order of their publication, of one product or of all. */
-  async list(product?: string): Promise<ListedRelease[]> {
-    const view = await this.#ledger.at("latest")
-    const { manufacturerId } = this
-    const events = await readEvents(this.#rpc, {
-      abi: firmwareRegistryAbi,
-      address: this.#target().to,
-      eventName: "ReleasePublished",
-      args: product === undefined ? { manufacturerId } : { manufacturerId, product: productId(product) },
-      fromBlock: this.#ledger.deployment.block.number,
-      toBlock: view.block.number,
-    })
-    const listed = events.map(async ({ args }) => {
-      const id = (args["product"] as string).toLowerCase() as Hex
-      const release = await view.release(manufacturerId, id, Number(args["securityVersion"]))
-      const texts = { version: args["version"] as string, uri: args["uri"] as string }
-      return release === undefined ? [] : [{ release, texts }]
-    })
-    return (await Promise.all(listed)).flat()
+  list(product?: string): Promise<ListedRelease[]> {
+    return listReleases({ ledger: this.#ledger, rpc: this.#rpc }, this.manufacturerId, product)
   }
 
   #target(): { to: Hex; abi: typeof firmwareRegistryAbi } {
-    const { firmware } = this.#ledger.deployment.contracts
-    if (firmware === undefined) throw new FirmwareRegistryMissingError()
-    return { to: firmware.address, abi: firmwareRegistryAbi }
+    return { to: registryOf(this.#ledger.deployment), abi: firmwareRegistryAbi }
   }
 
   #assertOurs({ chainId, registry, manufacturerId }: ReleaseDraft): void {
@@ -257,6 +238,36 @@ export class FirmwareClient {
     })
     return (await Promise.all(checked)).sort((a, b) => a.keyIndex - b.keyIndex)
   }
+}
+
+/** A manufacturer's releases in the order of their publication, of one product or of all. */
+export async function listReleases(
+  { ledger, rpc }: { ledger: Ledger; rpc: JsonRpc },
+  manufacturerId: number,
+  product?: string,
+): Promise<ListedRelease[]> {
+  const view = await ledger.at("latest")
+  const events = await readEvents(rpc, {
+    abi: firmwareRegistryAbi,
+    address: registryOf(ledger.deployment),
+    eventName: "ReleasePublished",
+    args: product === undefined ? { manufacturerId } : { manufacturerId, product: productId(product) },
+    fromBlock: ledger.deployment.block.number,
+    toBlock: view.block.number,
+  })
+  const listed = events.map(async ({ args }) => {
+    const id = (args["product"] as string).toLowerCase() as Hex
+    const release = await view.release(manufacturerId, id, Number(args["securityVersion"]))
+    const texts = { version: args["version"] as string, uri: args["uri"] as string }
+    return release === undefined ? [] : [{ release, texts }]
+  })
+  return (await Promise.all(listed)).flat()
+}
+
+/** The firmware registry's address. @throws {@link FirmwareRegistryMissingError} */
+function registryOf({ contracts: { firmware } }: Deployment): Hex {
+  if (firmware === undefined) throw new FirmwareRegistryMissingError()
+  return firmware.address
 }
 
 function signingKey(key: LedgerKey | undefined, keyId: Hex, { manufacturerId }: ReleaseDraft, now: number): LedgerKey {

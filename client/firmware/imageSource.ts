@@ -1,3 +1,4 @@
+import { FleetrootError } from "../errors/base.ts"
 import { ImageSourceError } from "../errors/firmware.ts"
 
 /** Random access to an image: a file, an HTTP resource with ranges, memory. */
@@ -125,7 +126,8 @@ async function guarded<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading
   } catch (cause) {
-    if (cause instanceof ImageSourceError) throw cause
+    // A file or a server that cannot be read says nothing about the image: that is no verdict.
+    if (cause instanceof FleetrootError) throw cause
     throw new ImageSourceError({ problem: cause instanceof Error ? cause.message : "reading failed", cause })
   }
 }

@@ -1,3 +1,4 @@
+import { defaultCrypto } from "../crypto/defaultCrypto.ts"
 import { toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { keyIdOf } from "../crypto/keyId.ts"
@@ -97,6 +98,14 @@ export async function inspectImage(parameters: InspectImageParameters): Promise<
   } finally {
     await reader.close()
   }
+}
+
+/** The digests by which the ledger knows an image and its manifest. @throws a named child of {@link ImageError} */
+export async function imageDigests(
+  parameters: Pick<InspectImageParameters, "image" | "manifest" | "parts">,
+): Promise<{ readonly imageDigest: Hex; readonly manifestDigest: Hex | undefined }> {
+  const inspection = await inspectImage({ ...parameters, candidates: [], crypto: defaultCrypto(), reading: {} })
+  return { imageDigest: inspection.imageDigest, manifestDigest: inspection.manifestDigest }
 }
 
 async function inspectMcuboot(
