@@ -139,6 +139,8 @@ export type LoggedContract = "manufacturers" | "devices" | "firmware"
 export interface LedgerView {
   readonly block: Block
   readonly evidence: Evidence
+  /** Views of heads beyond this one that one endpoint alone tells of: bad news from there makes good doubtful, nothing else counts. */
+  readonly unconfirmed?: readonly LedgerView[]
   manufacturer(manufacturerId: number): Promise<Manufacturer | undefined>
   /** What an account may do for a manufacturer as its operator; undefined if nothing. The controller may do everything. */
   operator(manufacturerId: number, account: Hex): Promise<OperatorGrant | undefined>
@@ -171,6 +173,17 @@ export interface LedgerView {
   releaseTexts(release: Release): Promise<ReleaseTexts | undefined>
 }
 
+/** What an answer will probably rest on: known from a receipt or a serial number before anything is read. Only a hint. */
+export type Interest = {
+  readonly manufacturerId: number
+  /** Series and index of a credential's place in a batch. */
+  readonly place?: { readonly series: number; readonly index: number }
+  /** Credential hashes and device key ids. */
+  readonly subjects?: readonly Hex[]
+  /** The index of the issuer's key. */
+  readonly keyIndex?: number
+}
+
 /** The seam between what reads the ledger and what draws conclusions. */
 export interface Ledger {
   readonly deployment: Deployment
@@ -179,8 +192,10 @@ export interface Ledger {
   /**
    * The newest block, and the newest one of this finality, as one picture: the first is never older than the second, and they are
    * one view when they are one block.
+   *
+   * @param interest What will be asked of them, for readers that can save a round trip by it.
    */
-  heads(settled: Finality): Promise<{ readonly head: LedgerView; readonly settled: LedgerView }>
+  heads(settled: Finality, interest?: Interest): Promise<{ readonly head: LedgerView; readonly settled: LedgerView }>
   /** The last block whose time is at or before `timestamp` (Unix seconds), provided that it is final. */
   atTime(timestamp: number): Promise<LedgerView>
 }

@@ -19,6 +19,8 @@ import { complaintsOf, decide, subjectsOf } from "./decide.ts"
 import type { Decision } from "./decide.ts"
 import { readMoment } from "../ledger/moment.ts"
 import type { Moment, MomentOptions } from "../ledger/moment.ts"
+import { interestOf } from "./interest.ts"
+import { loneClaim } from "./loneClaim.ts"
 import { readStanding } from "./standing.ts"
 import type { Standing } from "./standing.ts"
 import type { RefusalReason, Verdict } from "./verdict.ts"
@@ -107,10 +109,8 @@ export class Verifier {
 
   async #checkOne(credential: Credential, options: CheckOptions): Promise<Verdict> {
     const issuerKeyId = readIssuerKeyId(options)
-    const [moment, receipt] = await Promise.all([
-      readMoment(this.#options, options.at),
-      receiptFor(credential, options),
-    ])
+    const receipt = await receiptFor(credential, options)
+    const moment = await readMoment(this.#options, options.at, interestOf(credential, receipt))
     return this.#check(credential, moment, { receipt, issuerKeyId })
   }
 
@@ -129,7 +129,12 @@ export class Verifier {
     if (standing === undefined) {
       return this.#refuse(credential, moment, "issuerUnknown", "The ledger does not know the issuer any more.")
     }
-    return this.#judge(credential, anchor, standing, moment)
+    const verdict = this.#judge(credential, anchor, standing, moment)
+    if (verdict.status !== "good" || moment.head !== moment.today) return verdict
+    const claim = await loneClaim(credential, anchor, moment)
+    if (claim === undefined) return verdict
+    const { status, reason, detail, since } = claim
+    return { ...verdict, status, reason, detail, since: since === null ? null : dateOf(since) }
   }
 
   #judge(credential: Credential, anchor: Anchor, standing: Standing, moment: Moment): Verdict {

@@ -7,7 +7,7 @@ import type { Deployment } from "../deployment.ts"
 import { hexNumber } from "../events.ts"
 import type { HeadMemory } from "../finalHead.ts"
 import { KeyEvents } from "../keyEvents.ts"
-import type { Block, Evidence, Finality, Ledger, LedgerView } from "../ledger.ts"
+import type { Block, Evidence, Finality, Interest, Ledger, LedgerView } from "../ledger.ts"
 import type { JsonRpc } from "../rpc/jsonRpc.ts"
 import type { BlockSource, LoneHead, SourcedBlock } from "./blockSource.ts"
 import { EndpointOrder } from "./endpointOrder.ts"
@@ -25,7 +25,6 @@ import { ProvenView } from "./provenView.ts"
 import type { Told } from "./provenView.ts"
 import { ProvenWords } from "./provenWords.ts"
 import { ReadLog } from "./readLog.ts"
-import type { Interest } from "./readLog.ts"
 import { nothingTold, toldBy } from "./told.ts"
 
 export type ProvenLedgerOptions = {
@@ -140,16 +139,6 @@ export class ProvenLedger implements Ledger {
   /** Throws as {@link at}; TimeOutOfRangeError, HistoryUnavailableError where no endpoint has proofs of that time any more. */
   async atTime(timestamp: number): Promise<LedgerView> {
     return this.#view(await this.#proven(await this.#blocks.atTime(timestamp), "finalized"))
-  }
-
-  /** This ledger for one question: its views come with the proofs for it. */
-  for(interest: Interest): Ledger {
-    return {
-      deployment: this.deployment,
-      at: (finality) => this.at(finality),
-      heads: (finality) => this.heads(finality, interest),
-      atTime: (timestamp) => this.atTime(timestamp),
-    }
   }
 
   /** Whatever goes wrong here does not matter: what is missing is asked for again. */

@@ -1,19 +1,8 @@
-import type { Hex } from "../../crypto/hex.ts"
 import type { ContractName } from "../deployment.ts"
+import type { Interest } from "../ledger.ts"
 import { batchRead, coreRead, keyRead, profileRead, recordRead, wordsRead } from "./reads.ts"
 import type { StorageRead } from "./reads.ts"
 import type { Wanted } from "./provenState.ts"
-
-/** What the next answer will probably rest on: known from a receipt or a serial number before anything is read. */
-export type Interest = {
-  readonly manufacturerId: number
-  /** Series and index of a credential's place in a batch. */
-  readonly place?: { readonly series: number; readonly index: number }
-  /** Credential hashes and device key ids. */
-  readonly subjects?: readonly Hex[]
-  /** The index of the issuer's key; if left out, what was seen for this batch before, else 1. */
-  readonly keyIndex?: number
-}
 
 /** Beyond this many the oldest are forgotten. */
 const CAPACITY = 4_096
@@ -31,7 +20,7 @@ export class ReadLog {
     remember(this.#texts, slot, slots)
   }
 
-  /** The slots that an answer about this will read. */
+  /** The slots that an answer about this will read. The key index of a batch is what was seen before, else 1. */
   plan({ manufacturerId, place, subjects = [], keyIndex }: Interest): Wanted {
     const profile = profileRead(manufacturerId)
     const index =

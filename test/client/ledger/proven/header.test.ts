@@ -76,7 +76,7 @@ describe.each(["Ethereum's first block", "EDR at Osaka", "EDR at Cancun", "Anvil
   it("refuses each field altered", () => {
     for (const name of hashed()) {
       const altered = { ...reply, [name]: changed(reply[name] as string) }
-      expect(() => verifyHeader(altered), name).toThrow(HeaderMismatchError)
+      expect(() => verifyHeader(altered), `field ${name}`).toThrow(HeaderMismatchError)
     }
     const other = changed(reply["hash"] as string) as `0x${string}`
     expect(() => verifyHeader(reply, other)).toThrow(HeaderMismatchError)
@@ -87,8 +87,9 @@ describe.each(["Ethereum's first block", "EDR at Osaka", "EDR at Cancun", "Anvil
     for (const name of hashed()) {
       for (const wrong of [1, {}, [], true, "", "0xzz", "12", `0x${"00".repeat(2_000)}`]) {
         const altered = { ...reply, [name]: wrong }
-        const refused = `${name}: ${JSON.stringify(wrong).slice(0, 20)}`
-        expect(() => verifyHeader(altered), refused).toThrow(ReplyMalformedError)
+        expect(() => verifyHeader(altered), `${name}: ${JSON.stringify(wrong).slice(0, 20)}`).toThrow(
+          ReplyMalformedError,
+        )
       }
     }
   })
@@ -104,7 +105,7 @@ describe.each(["Ethereum's first block", "EDR at Osaka", "EDR at Cancun", "Anvil
           ? ReplyMalformedError
           : HeaderFormatUnknownError
       // A header without its last field has the form of an earlier fork, and another hash. Blob gas comes in pairs.
-      expect(() => verifyHeader(rest), name).toThrow(error)
+      expect(() => verifyHeader(rest), `field ${name}`).toThrow(error)
     }
   })
 

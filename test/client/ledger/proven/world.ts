@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from "node:crypto"
 import { DeviceClient, generateP256Key, signerFromPkcs8, Verifier } from "../../../../client/index.ts"
-import type { CheckOptions, Hex, Ledger, Verdict } from "../../../../client/index.ts"
-import type { Interest } from "../../../../client/ledger/proven/readLog.ts"
+import type { CheckOptions, Hex, Interest, Ledger, Verdict } from "../../../../client/index.ts"
 import { makeDevice, makeTree, nowSeconds, positionSerial } from "../../../helpers/fleet.ts"
 import type { Device } from "../../../helpers/fleet.ts"
 import { payer } from "../../../helpers/ledger.ts"
