@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 import {PlainMerkleTree} from "../PlainMerkleTree.sol";
 import {World} from "./World.sol";
-import {vm} from "./Vm.sol";
 
 /// @notice What the registries should hold, kept the plain way: three manufacturers, three series, three trees, hot indices.
 abstract contract FleetModel is World {
