@@ -56,7 +56,9 @@ export async function openJournal(options: OpenJournalOptions): Promise<FileJour
     path,
     entries: async () => run(() => listEntries(database)),
     put: async (entry) => {
-      run(() => database.prepare("INSERT OR REPLACE INTO entry (id, json) VALUES (?, ?)").run(entry.id, JSON.stringify(entry)))
+      run(() =>
+        database.prepare("INSERT OR REPLACE INTO entry (id, json) VALUES (?, ?)").run(entry.id, JSON.stringify(entry)),
+      )
     },
     remove: async (id) => {
       run(() => database.prepare("DELETE FROM entry WHERE id = ?").run(id))

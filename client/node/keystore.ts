@@ -25,12 +25,13 @@ const MAX_PBKDF2_ROUNDS = 10_000_000
 export async function payerFromKeystore(path: string, passphrase: string): Promise<Payer> {
   const crypto = cryptoSection(await readSecretFile(path))
   const cipherText = hexField(crypto, "ciphertext", 32)
+  const iv = hexField(objectField(crypto, "cipherparams"), "iv", 16)
+  const expectedMac = hexField(crypto, "mac", 32)
   const key = await keyDerivation(crypto)(passphrase)
 
   const mac = fromHex(keccak256(concatBytes(key.subarray(16, 32), cipherText)))
-  if (!timingSafeEqual(mac, hexField(crypto, "mac", 32))) throw new PassphraseWrongError({ path })
+  if (!timingSafeEqual(mac, expectedMac)) throw new PassphraseWrongError({ path })
 
-  const iv = hexField(objectField(crypto, "cipherparams"), "iv", 16)
   const decipher = createDecipheriv("aes-128-ctr", key.subarray(0, 16), iv)
   const privateKey = Buffer.concat([decipher.update(cipherText), decipher.final()])
   return payerFromPrivateKey(`0x${privateKey.toString("hex")}`, path)
@@ -76,8 +77,10 @@ function keyDerivation(crypto: Fields): DeriveKey {
     const N = countField(parameters, "n", 2, 2 ** 24)
     const r = countField(parameters, "r", 1, 1024)
     const p = countField(parameters, "p", 1, 16)
-    if ((N & (N - 1)) !== 0 || 128 * N * r > MAX_SCRYPT_BYTES) {
-      throw new KeystoreMalformedError({ field: "kdfparams.n", expected: "a power of two that needs at most 512 MiB" })
+    // RFC 7914, 2: N is a power of two below 2^(128 r / 8).
+    if ((N & (N - 1)) !== 0 || N >= 2 ** (16 * r) || 128 * N * r > MAX_SCRYPT_BYTES) {
+      const expected = "a power of two below 2^(16 r) that needs at most 512 MiB"
+      throw new KeystoreMalformedError({ field: "kdfparams.n", expected })
     }
     return (passphrase) =>
       scryptAsync(passphrase.normalize("NFKC"), salt, 32, { N, r, p, maxmem: 130 * (N + p + 2) * r })

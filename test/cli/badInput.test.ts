@@ -12,6 +12,7 @@ import {
   parseCertificate,
   readOneCertificate,
 } from "../../client/index.ts"
+import { FaultProxy } from "../helpers/faultProxy.ts"
 import { Cli, startTestnet } from "./cli.ts"
 import { OpensslCa } from "./opensslCa.ts"
 import { tempFolder } from "./tempFolder.ts"
@@ -342,42 +343,13 @@ describe("a node that gives no answer to rely on", () => {
       parentHash: `0x${"22".repeat(32)}`,
       timestamp: "0x65000000",
     }
-    const server = createServer((request, response) => {
-      void (async () => {
-        const chunks: Buffer[] = []
-        for await (const chunk of request) chunks.push(chunk as Buffer)
-        const body = Buffer.concat(chunks).toString("utf8")
-        const honest = (await (
-          await fetch(net.url, { method: "POST", headers: { "content-type": "application/json" }, body })
-        ).json()) as unknown
-        const calls = JSON.parse(body) as
-          { params: unknown[]; method: string }[] | { params: unknown[]; method: string }
-        const isBlock = (call: { params: unknown[]; method: string }): boolean =>
-          call.method === "eth_getBlockByNumber" && !String(call.params[0]).startsWith("0x")
-        const one = (call: { params: unknown[]; method: string }, reply: unknown): unknown =>
-          isBlock(call) ? { ...(reply as object), result: stale } : reply
-        response.end(
-          JSON.stringify(
-            Array.isArray(calls) ? calls.map((call, i) => one(call, (honest as unknown[])[i])) : one(calls, honest),
-          ),
-        )
-      })()
-    })
-    await new Promise<void>((resolve) => {
-      server.listen(0, "127.0.0.1", resolve)
-    })
+    const proxy = await FaultProxy.start(net.url)
+    proxy.tamper = ({ method, params, reply }) =>
+      method === "eth_getBlockByNumber" && !String(params[0]).startsWith("0x") ? { ...reply, result: stale } : undefined
     const answer = await cli
       .with({ FLEETROOT_STATE: cli.at("other-state") })
-      .json(
-        "status",
-        "certs/1.pem",
-        "--receipts",
-        "receipts",
-        "--rpc",
-        `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      )
-    server.closeAllConnections()
-    server.close()
+      .json("status", "certs/1.pem", "--receipts", "receipts", "--rpc", proxy.url)
+    await proxy.close()
 
     expect(answer).toMatchObject({ code: 3, answer: { code: "STALE_HEAD" } })
   })

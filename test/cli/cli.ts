@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
 const MAIN = fileURLToPath(new URL("../../scripts/cli/main.ts", import.meta.url))
@@ -53,6 +54,7 @@ export class Cli {
   }
 
   /** Runs with --json and reads the answer; the exit code beside it. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the test expects of the answer
   async json<T = Record<string, unknown>>(
     ...commandLine: string[]
   ): Promise<{ code: number | null; answer: T; stderr: string }> {
@@ -84,7 +86,7 @@ export async function startTestnet(
     throw new Error(`the testnet ended: ${end.stdout}${end.stderr}`)
   })
   const ready = (async () => {
-    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 50))
+    while (!existsSync(file)) await setTimeout(50)
   })()
   await Promise.race([ready, early])
   early.catch(() => undefined)

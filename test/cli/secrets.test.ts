@@ -2,6 +2,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path"
 import { encryptKeystoreJson } from "ethers"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { FaultProxy } from "../helpers/faultProxy.ts"
 import { Cli, startTestnet } from "./cli.ts"
 import type { Ended } from "./cli.ts"
 import { OpensslCa } from "./opensslCa.ts"
@@ -207,7 +208,6 @@ describe("an encrypted issuer key", () => {
 
 /** The node without its development accounts. */
 async function withoutAccounts(upstream: string): Promise<{ url: string; close(): Promise<void> }> {
-  const { FaultProxy } = await import("../helpers/faultProxy.ts")
   const proxy = await FaultProxy.start(upstream)
   proxy.tamper = ({ method, reply }) => (method === "eth_accounts" ? { ...reply, result: [] } : undefined)
   return proxy

@@ -15,6 +15,8 @@ export function uint32(what: string, minimum = 1, maximum = UINT32): (text: stri
 }
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$/
+/** 2001: a smaller number is a slip, such as a year alone. */
+const MIN_SECONDS = 1_000_000_000
 /** The last second that the ledger's 40 bits can tell. */
 const MAX_SECONDS = 2 ** 40 - 1
 
@@ -23,7 +25,7 @@ const MAX_SECONDS = 2 ** 40 - 1
  * day (its first second in UTC), or Unix seconds.
  */
 export function parseTime(text: string, what: string): Date {
-  if (/^(0|[1-9][0-9]{0,15})$/.test(text)) return new Date(parseInteger(text, what, 0, MAX_SECONDS) * 1000)
+  if (/^[1-9][0-9]{9,12}$/.test(text)) return new Date(parseInteger(text, what, MIN_SECONDS, MAX_SECONDS) * 1000)
   const date = dateOf(text)
   if (date !== undefined && date.getTime() >= 0) return date
   throw new UsageError(`${what} should be a time; found ${JSON.stringify(text)}.`, {

@@ -48,7 +48,11 @@ async function handle(provider: RpcProvider, request: IncomingMessage, response:
   if (request.method !== "POST") return send(response, 405)
   if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) return send(response, 415)
   const body = await read(request)
-  if (body === undefined) return send(response, 413)
+  if (body === undefined) {
+    // The rest of it is not read.
+    response.setHeader("connection", "close")
+    return send(response, 413)
+  }
   let calls: unknown
   try {
     calls = JSON.parse(body)
