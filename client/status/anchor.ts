@@ -39,14 +39,20 @@ export type FindAnchorParameters = {
 /** Two keys share an identifier only if somebody sought the collision; more than a few are an attack. */
 const MOST_CANDIDATES = 8
 
-/** Finds the key that signed a credential, checks its signature, and finds the place it claims. */
+/**
+ * Finds the key that signed a credential, checks its signature, and finds the place it claims.
+ *
+ * @throws KeyOwnerAmbiguousError when two manufacturers prove possession of that key.
+ */
 export async function findAnchor(parameters: FindAnchorParameters): Promise<Anchor | NoAnchor> {
-  const { receipt, credential } = parameters
-  if (receipt !== undefined) return anchorByReceipt(parameters, receipt)
-  if (credential.kind === "rawPublicKey") {
+  const { receipt, credential, head } = parameters
+  if (receipt === undefined && credential.kind === "rawPublicKey") {
     return none("notAnchored", "A raw public key is checked by its receipt or manifest; none was given.")
   }
-  return anchorByIssuer(parameters)
+  const anchor = await (receipt === undefined ? anchorByIssuer(parameters) : anchorByReceipt(parameters, receipt))
+  // Of a key that the contract could not check, two may prove possession: then it is nobody's, whichever of them was found.
+  if ("issuerKey" in anchor && !anchor.issuerKey.proven) await head.keyById(anchor.issuerKey.keyId)
+  return anchor
 }
 
 async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): Promise<Anchor | NoAnchor> {

@@ -129,6 +129,17 @@ export class TestLedger {
     return this.rpc.request({ method, params }) as Promise<T>
   }
 
+  /** Does something on the ledger and undoes it. Readers that saw it must not be used again: to them the chain went back. */
+  async inScratch(work: () => Promise<void>): Promise<void> {
+    const snapshot = await this.ask("evm_snapshot")
+    try {
+      await work()
+    } finally {
+      await this.ask("evm_setAutomine", true)
+      await this.ask("evm_revert", snapshot)
+    }
+  }
+
   /** Mines a block some seconds after the last one, lets it become final, and sets the verifiers' clock to the newest. */
   async pass(seconds: number): Promise<Date> {
     await this.ask("evm_increaseTime", seconds)

@@ -177,17 +177,6 @@ const lastManufacturer = async (): Promise<number> => {
   for (let id = 1; ; id++) if ((await view.manufacturer(id)) === undefined) return id - 1
 }
 
-/** Does something on the ledger and undoes it. */
-async function inScratch(work: () => Promise<void>): Promise<void> {
-  const snapshot = await net.ask("evm_snapshot")
-  try {
-    await work()
-  } finally {
-    await net.ask("evm_setAutomine", true)
-    await net.ask("evm_revert", snapshot)
-  }
-}
-
 /** Runs `work` and demands that it cost as many transactions as it should, all of them mined. */
 async function countingTransactions(
   deed: Deed,
@@ -214,7 +203,7 @@ describe("A run that is killed at any call and started again", () => {
         for (let at = 0; ; at += deed.stride ?? 1) {
           const journal = memoryJournal()
           let lived = false
-          await inScratch(() =>
+          await net.inScratch(() =>
             countingTransactions(deed, journal, { at, delivered }, async () => {
               lived = await livesThrough(deed, new MortalRpc(net.rpc, { at, delivered }), journal)
               // A run that lived has told its result: an admission in the same words is then another one.
@@ -235,7 +224,7 @@ describe("A run that is killed at any call and started again", () => {
         for (let at = 0; ; at++) {
           const journal = memoryJournal()
           let done = false
-          await inScratch(async () => {
+          await net.inScratch(async () => {
             await net.ask("evm_setAutomine", false)
             await countingTransactions(deed, journal, { at, delivered }, async () => {
               // In the first run no block comes: it waits for one until it is killed.
