@@ -24,7 +24,7 @@ const INTERESTING = [...EDGES, ...MORE_EDGES]
 
 /** One to four changes to one of the seeds: flips, edges, cuts, repeats, insertions, parts of another seed, other lengths. */
 export function mutate(random: SeededRandom, seeds: readonly Uint8Array[]): Uint8Array {
-  let bytes = pick(random, seeds).slice()
+  let bytes: Uint8Array = pick(random, seeds).slice()
   for (let changes = 1 + random.below(4); changes > 0; changes--) bytes = change(random, bytes, seeds)
   return bytes
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { bytesImage, generateP256Key, productId, signerFromPkcs8, signRelease } from "../../../client/index.ts"
+import { decodeCbor, encodeCbor } from "../../../client/cose/cbor.ts"
+import type { CborMap, CborTag } from "../../../client/cose/cbor.ts"
 import { firmwareRegistryAbi } from "../../../client/abi/FirmwareRegistry.ts"
 import type { KeySigner, Release } from "../../../client/index.ts"
 import { decodeView, encodeView } from "../../../client/ledger/contractCalls.ts"
@@ -349,10 +351,8 @@ describe("SUIT manifests", () => {
     expect(await world.failing(file, { manifest })).toEqual(["imageDigest"])
     expect(await world.failing(file)).toEqual(["signature", "published"])
     // The manifest's own bytes are no image, though their digest is the release's.
-    const { encodeCbor } = await import("../../../client/cose/cbor.ts")
-    const { decodeCbor } = await import("../../../client/cose/cbor.ts")
-    const envelope = decodeCbor(manifest, { sorted: false }) as unknown as { contents: Map<number, Uint8Array> }
-    const bytes = encodeCbor(envelope.contents.get(3) as Uint8Array)
+    const { contents } = decodeCbor(manifest, { sorted: false }) as CborTag
+    const bytes = encodeCbor((contents as CborMap).get(3))
     expect(await world.failing(bytes)).toEqual(["manifest"])
   })
 })
