@@ -91,17 +91,17 @@ export class Verifier {
     options: Omit<CheckOptions, "receipt"> = {},
   ): Promise<ManyVerdict[]> {
     const issuerKeyId = readIssuerKeyId(options)
-    const moment = await readMoment(this.#options, options.at)
-    const answers = Array.from(inputs, async (input): Promise<ManyVerdict> => {
-      let credential: Credential
-      let receipt: Receipt | undefined
-      try {
-        credential = certificateCredential(input)
-        receipt = await receiptFor(credential, options)
-      } catch (error) {
-        if (isMalformedInput(error)) return { status: "unknown", reason: "malformed", error }
-        throw error
-      }
+    const questions = await Promise.all(Array.from(inputs, (input) => readQuestion(input, options)))
+    // Of many, what will be read is not worth saying in advance: they share their trips.
+    const [first, another] = questions
+    const interest =
+      first === undefined || "error" in first || another !== undefined
+        ? undefined
+        : interestOf(first.credential, first.receipt)
+    const moment = await readMoment(this.#options, options.at, interest)
+    const answers = questions.map(async (question): Promise<ManyVerdict> => {
+      if ("error" in question) return { status: "unknown", reason: "malformed", error: question.error }
+      const { credential, receipt } = question
       return this.#check(credential, moment, { receipt, issuerKeyId })
     })
     return Promise.all(answers)
@@ -229,6 +229,20 @@ function unlessUnproven(
         ? "Its issuer registers batches: give its receipt or the batch's manifest."
         : "It is not registered on the ledger."
   return { status: "unknown", reason: "notAnchored", detail, since: null }
+}
+
+/** A credential with its receipt, or why it is none. */
+async function readQuestion(
+  input: string | Uint8Array,
+  options: CheckOptions,
+): Promise<{ credential: Credential; receipt: Receipt | undefined } | { error: FleetrootError }> {
+  try {
+    const credential = certificateCredential(input)
+    return { credential, receipt: await receiptFor(credential, options) }
+  } catch (error) {
+    if (isMalformedInput(error)) return { error }
+    throw error
+  }
 }
 
 async function receiptFor(credential: Credential, options: CheckOptions): Promise<Receipt | undefined> {

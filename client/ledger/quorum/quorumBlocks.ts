@@ -16,7 +16,7 @@ import type { JsonRpc } from "../rpc/jsonRpc.ts"
 
 export type QuorumOptions = {
   deployment: Deployment
-  /** Nodes run by different parties, each once. */
+  /** Nodes run by different parties, each once and with a name of its own. */
   endpoints: readonly JsonRpc[]
   /** How many of them must agree. */
   k: number
@@ -59,7 +59,7 @@ export class QuorumBlocks implements BlockSource {
 
   /** @throws QuorumSizeError */
   constructor({ deployment, endpoints, k, headMemory, patienceMs = 500, timeoutMs = 5_000 }: QuorumOptions) {
-    const distinct = new Set(endpoints).size
+    const distinct = new Set(endpoints.map(({ endpoint }) => endpoint)).size
     if (!Number.isSafeInteger(k) || k < 1 || k > distinct || distinct !== endpoints.length) {
       throw new QuorumSizeError({ quorum: k, endpoints: distinct })
     }

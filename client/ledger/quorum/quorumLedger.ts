@@ -96,7 +96,7 @@ export class QuorumLedger implements Ledger {
     const endpoints = options.endpoints.map(joinCalls)
     this.deployment = deployment
     this.#members = endpoints.map((rpc) => new Member(deployment, rpc, crypto))
-    this.#blocks = new QuorumBlocks({ ...options, endpoints: assertDistinct(options.endpoints, endpoints) })
+    this.#blocks = new QuorumBlocks({ ...options, endpoints })
     // Where two groups could each be large enough, everybody is heard.
     const enough = 2 * k > endpoints.length ? k : endpoints.length
     this.#patience = { enough, graceMs: patienceMs, timeoutMs }
@@ -109,7 +109,7 @@ export class QuorumLedger implements Ledger {
     return new ProvenLedger({
       deployment,
       rpc: endpoints,
-      blocks: new QuorumBlocks({ ...options, endpoints: assertDistinct(options.endpoints, endpoints) }),
+      blocks: new QuorumBlocks({ ...options, endpoints }),
       tellers: k,
       ...(crypto === undefined ? {} : { crypto }),
       ...(patienceMs === undefined ? {} : { patienceMs }),
@@ -157,9 +157,4 @@ export class QuorumLedger implements Ledger {
       }),
     })
   }
-}
-
-/** Wrapped endpoints are always distinct; what was given must be too. */
-function assertDistinct(given: readonly JsonRpc[], wrapped: readonly JsonRpc[]): readonly JsonRpc[] {
-  return new Set(given).size === given.length ? wrapped : given
 }
