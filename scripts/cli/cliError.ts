@@ -80,14 +80,11 @@ export class CertificateForeignError extends CliError {
   override readonly name = "CertificateForeignError"
   override readonly code = "CERTIFICATE_FOREIGN"
 
-  constructor({ file, manufacturerId }: { file: string; manufacturerId: number }) {
-    super(
-      `${file} is not signed by any issuing key of manufacturer ${manufacturerId}; marking it there would do nothing.`,
-      {
-        hint: "Check --manufacturer. A mark counts only where the certificate's issuer is at home.",
-        exitCode: EXIT.notGood,
-      },
-    )
+  constructor({ file, manufacturerId, keys = "issuing" }: { file: string; manufacturerId: number; keys?: string }) {
+    super(`${file} is not signed by any ${keys} key of manufacturer ${manufacturerId}.`, {
+      hint: "Check --manufacturer and `fleetroot key list`: what is said of a certificate counts only where its issuer is at home.",
+      exitCode: EXIT.notGood,
+    })
   }
 }
 

@@ -44,7 +44,8 @@ async function register(open: OpenWriter, files: readonly string[], { manufactur
     const certificate = await readCertificate(open, file)
     assertFit(open, file, certificate)
     const key = await findIssuer(open, certificate, openIssuers)
-    if (key === undefined) throw new CertificateForeignError({ file, manufacturerId: manufacturer })
+    if (key === undefined)
+      throw new CertificateForeignError({ file, manufacturerId: manufacturer, keys: "open-issuer" })
     credentials.push({ file, certificate, key })
   }
   const client = open.manufacturer(manufacturer)

@@ -30,7 +30,7 @@ async function showOne({ client, ledger }: OpenLedger, manufacturerId: number): 
     text: () =>
       columns(
         Object.entries(toJson(found)).flatMap(([name, value]) =>
-          value === null ? [] : [[`${name}:`, printable(String(value))]],
+          value === null || value === "" ? [] : [[`${name}:`, printable(String(value))]],
         ),
       ),
   }

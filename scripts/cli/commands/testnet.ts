@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import { newCommand } from "../options/common.ts"
 import type { CommonOptions } from "../options/common.ts"
-import { UsageError } from "../cliError.ts"
+import { EXIT, UsageError } from "../cliError.ts"
 import { parseInteger, uint32 } from "../options/parse.ts"
 import { printable, printableJson } from "../output/printable.ts"
 import { runCommand } from "../runCommand.ts"
@@ -29,9 +29,15 @@ export function testnetCommand(): Command {
       if (options.seedDir !== undefined && (options.seed ?? 1) > MOST_CERTIFICATES) {
         throw new UsageError(`--seed-dir makes real certificates: at most ${MOST_CERTIFICATES}.`)
       }
+      // Listening before anything is ready: whoever sees the deployment file may stop it at once.
+      const stopped = stopSignal()
       const { startTestnet } = await import("../testnet/startTestnet.ts")
       const path = options.deployment ?? (process.env["FLEETROOT_DEPLOYMENT"] || "fleetroot-deployment.json")
-      const testnet = await startTestnet({ ...options, path })
+      const starting = startTestnet({ ...options, path })
+      const early = await Promise.race([starting.then(() => undefined), stopped])
+      if (early !== undefined) return process.exit(EXIT.undecided)
+
+      const testnet = await starting
       const ready = { ready: true, deployment: path, ...testnet.summary }
       // Said at once, for it runs until it is stopped.
       process.stdout.write(
@@ -39,7 +45,7 @@ export function testnetCommand(): Command {
           ? `${printableJson(ready)}\n`
           : `testnet ready: ${testnet.summary.rpc}, deployment file ${printable(path)}\nmanufacturer 1 is "Testnet Works"; stop with Ctrl-C\n`,
       )
-      const signal = await stopSignal()
+      const signal = await stopped
       await testnet.close()
       return { json: { stopped: signal }, text: () => `stopped by ${signal}` }
     }),

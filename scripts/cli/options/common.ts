@@ -1,4 +1,4 @@
-import { Command } from "commander"
+import { Command, Help } from "commander"
 import { parseInteger, parseRpcUrl } from "./parse.ts"
 
 /** The options that every command has. */
@@ -27,6 +27,12 @@ export function newCommand(name: string, summary: string, example: string): Comm
       "deployment file; else FLEETROOT_DEPLOYMENT, else fleetroot-deployment.json in this folder",
     )
     .option("--timeout <seconds>", "longest wait for an answer of the node", timeoutSeconds, 10)
+    .configureHelp({
+      optionDescription: (option) => {
+        const description = new Help().optionDescription(option)
+        return option.mandatory ? `${description} (required)` : description
+      },
+    })
     .addHelpText("after", `\nExample:\n  $ ${example}`)
     .allowExcessArguments(false)
     .exitOverride()
