@@ -345,6 +345,7 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
 
     /// @dev `keccak256(bytes(text))`, without the 300 gas that making a `bytes` of it costs.
     function _hash(string calldata text) private pure returns (bytes32 hash) {
+        // solhint-disable-next-line no-inline-assembly, for the reason above
         assembly ("memory-safe") {
             let octets := mload(0x40)
             calldatacopy(octets, text.offset, text.length)

@@ -18,6 +18,7 @@ library PlainText {
         uint256 printable = HIGH_BITS;
         for (uint256 i = 0; i < length;) {
             uint256 word;
+            // solhint-disable-next-line no-inline-assembly, for the reason above
             assembly ("memory-safe") {
                 word := calldataload(add(text.offset, i))
             }

@@ -8,6 +8,7 @@ pragma solidity ^0.8.24;
 library Statement {
     /// @dev In assembly, so that the octets are not copied twice: saves 400 gas. A call of SHA-256 fails only if gas runs out.
     function digest(bytes32 domainSeparator, bytes32 structHash) internal view returns (bytes32 hash) {
+        // solhint-disable-next-line no-inline-assembly, for the reason above
         assembly ("memory-safe") {
             let octets := mload(0x40)
             mstore(octets, hex"1901")
