@@ -38,12 +38,12 @@ export class GovernanceClient {
 
   /** Admits a manufacturer, or schedules its admission where the consortium must wait. */
   async admit({ controller, name, metadataURI = "" }: Admission): Promise<AdmissionResult> {
+    assertAddress(controller, "a controller")
     const data = encodeFunctionData({
       abi: manufacturerRegistryAbi,
       functionName: "admit",
       args: [controller, name, metadataURI],
     })
-    assertAddress(controller, "a controller")
     const { access, manufacturers } = this.#ledger.deployment.contracts
     const admission = {
       to: manufacturers.address,
