@@ -1,3 +1,4 @@
+import type { NetworkConnection } from "hardhat/types/network"
 import { jsonRpcFrom } from "../../client/index.ts"
 import type { Deployment, Hex, JsonRpc } from "../../client/index.ts"
 import { assertDeployedCode } from "./assertDeployedCode.ts"
@@ -9,7 +10,7 @@ import { readDeployment } from "./readDeployment.ts"
 
 /** What is needed of Hardhat: a connection that has Ignition, and the compiled contracts. */
 export type DeployTools = {
-  connection: import("hardhat/types/network").NetworkConnection<string>
+  connection: NetworkConnection<string>
   artifacts: { readArtifact(name: string): Promise<CompiledCode> }
 }
 

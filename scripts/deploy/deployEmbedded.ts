@@ -1,8 +1,6 @@
-import { network } from "hardhat"
-import { jsonRpcFrom } from "../../client/index.ts"
+import { artifacts, network } from "hardhat"
 import type { Deployment, Hex, JsonRpc } from "../../client/index.ts"
-import Fleetroot from "./modules/Fleetroot.ts"
-import { readDeployment } from "./readDeployment.ts"
+import { deployContracts } from "./deployContracts.ts"
 
 /** A ledger inside this process, with the contracts on it. */
 export type EmbeddedLedger = { rpc: JsonRpc; deployment: Deployment; close: () => Promise<void> }
@@ -17,25 +15,7 @@ export async function deployEmbedded(
   networkName: "default" | "cancun" = "default",
 ): Promise<EmbeddedLedger> {
   const connection = await network.create(networkName)
-  const { provider, ignition } = connection
-  const rpc = jsonRpcFrom((call) => provider.request(call), "embedded ledger")
-  const deployed = (await ignition.deploy(Fleetroot, {
-    parameters: { Fleetroot: { consortium: governor, guardian: governor, governanceDelay: 0, keyDelay: 0 } },
-  })) as Record<string, { address: Hex }>
-  const addressOf = (name: string): Hex => {
-    const contract = deployed[name]
-    if (contract === undefined) throw new Error(`the deployment module has no contract ${name}`)
-    return contract.address
-  }
-  const deployment = await readDeployment(
-    rpc,
-    {
-      access: addressOf("access"),
-      manufacturers: addressOf("manufacturers"),
-      devices: addressOf("devices"),
-      ...(deployed["firmware"] === undefined ? {} : { firmware: addressOf("firmware") }),
-    },
-    0,
-  )
+  const parameters = { consortium: governor, guardian: governor, governanceDelay: 0, keyDelay: 0 }
+  const { rpc, deployment } = await deployContracts({ connection, artifacts }, parameters)
   return { rpc, deployment, close: () => connection.close() }
 }
