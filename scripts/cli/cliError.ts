@@ -133,19 +133,6 @@ export class PlaceMismatchError extends CliError {
   }
 }
 
-/** The batch that was asked for is not on the ledger. */
-export class BatchAbsentError extends CliError {
-  override readonly name = "BatchAbsentError"
-  override readonly code = "BATCH_ABSENT"
-
-  constructor({ manufacturerId, series }: { manufacturerId: number; series: number }) {
-    super(`Manufacturer ${manufacturerId} has no batch ${series} on the ledger.`, {
-      hint: "`fleetroot batch show --manufacturer N` lists what there is.",
-      exitCode: EXIT.notGood,
-    })
-  }
-}
-
 /** The testnet cannot run here. */
 export class TestnetUnavailableError extends CliError {
   override readonly name = "TestnetUnavailableError"

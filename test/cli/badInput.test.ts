@@ -256,11 +256,11 @@ describe("commands that would do the wrong thing", () => {
     expect(await cli.json(...revoke, "4")).toMatchObject({ code: 2, answer: { code: "INDEX_OUT_OF_RANGE" } })
     expect(await cli.json("revoke", "--manufacturer", "2", "--batch", "77")).toMatchObject({
       code: 1,
-      answer: { code: "BATCH_ABSENT" },
+      answer: { code: "BATCH_MISSING" },
     })
     expect(await cli.json("batch", "show", "77", "--manufacturer", "2")).toMatchObject({
       code: 1,
-      answer: { code: "BATCH_ABSENT" },
+      answer: { code: "BATCH_MISSING" },
     })
     expect(await cli.json("manufacturer", "show", "99")).toMatchObject({
       code: 1,

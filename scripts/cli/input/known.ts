@@ -1,5 +1,4 @@
 import type { Batch, Manufacturer } from "../../../client/index.ts"
-import { BatchAbsentError } from "../cliError.ts"
 import type { OpenLedger } from "../openLedger.ts"
 
 /** The manufacturer as the ledger has it now. @throws ManufacturerUnknownError */
@@ -9,9 +8,13 @@ export async function assertKnown({ client, ledger }: OpenLedger, manufacturerId
   return found
 }
 
-/** The batch as the ledger has it now. @throws BatchAbsentError */
-export async function readBatch({ ledger }: OpenLedger, manufacturerId: number, series: number): Promise<Batch> {
+/** The batch as the ledger has it now. @throws BatchMissingError */
+export async function readBatch(
+  { client, ledger }: OpenLedger,
+  manufacturerId: number,
+  series: number,
+): Promise<Batch> {
   const found = await (await ledger.at("latest")).batch(manufacturerId, series)
-  if (found === undefined) throw new BatchAbsentError({ manufacturerId, series })
+  if (found === undefined) throw new client.BatchMissingError({ manufacturerId, series })
   return found
 }
