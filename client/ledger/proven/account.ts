@@ -5,6 +5,7 @@ import { ContractMismatchError } from "../../errors/ledger.ts"
 import { StateProofInvalidError } from "../../errors/proofs.ts"
 import type { DeployedContract } from "../deployment.ts"
 import { wordBytes, wordHex } from "./storageSlots.ts"
+import type { TrieNodes } from "./trieNodes.ts"
 import { decodeRlp, proveEntry } from "./trieProof.ts"
 import type { RlpItem } from "./trieProof.ts"
 
@@ -18,9 +19,10 @@ export async function proveContract(
   contract: string,
   { address, codeHash }: DeployedContract,
   proof: unknown,
+  known?: TrieNodes,
 ): Promise<Hex> {
   const what = `the account of ${contract}`
-  const entry = await proveEntry(stateRoot, fromHex(keccak256(address)), proof, what)
+  const entry = await proveEntry(stateRoot, fromHex(keccak256(address)), proof, what, known)
   const mismatch = { contract, address, expected: codeHash }
   if (entry === undefined) throw new ContractMismatchError({ ...mismatch, found: "no account" })
   // Yellow Paper, 4.1: nonce, balance, storage root, code hash.
@@ -40,9 +42,15 @@ export async function proveContract(
 }
 
 /** The word in a storage slot, proven under a storage root; 0 where nothing stands. @throws StateProofInvalidError */
-export async function proveWord(storageRoot: Hex, slot: bigint, proof: unknown, contract: string): Promise<bigint> {
+export async function proveWord(
+  storageRoot: Hex,
+  slot: bigint,
+  proof: unknown,
+  contract: string,
+  known?: TrieNodes,
+): Promise<bigint> {
   const what = `slot ${wordHex(slot)} of ${contract}`
-  const entry = await proveEntry(storageRoot, fromHex(keccak256(wordBytes(slot))), proof, what)
+  const entry = await proveEntry(storageRoot, fromHex(keccak256(wordBytes(slot))), proof, what, known)
   if (entry === undefined) return 0n
   const value = decodeRlp(entry, what)
   // A word is stored without leading zeros. Zero is not stored at all, but Anvil keeps it once a slot was cleared.

@@ -57,7 +57,8 @@ const FARTHEST_LONE_HEAD = 4
  *
  * With an `interest` the header and all proofs travel in one round trip. Another is needed where something could not be known
  * in advance: the issuer's key of a batch that is not its first, texts longer than 31 octets (both only the first time), keys
- * by identifier, keys that are not P-256, a block that came in between.
+ * by identifier, keys that are not P-256, a block that came in between, manufacturers or keys that changed since the last final
+ * block.
  */
 export class ProvenLedger implements Ledger {
   readonly deployment: Deployment
@@ -70,6 +71,8 @@ export class ProvenLedger implements Ledger {
   readonly #log = new ReadLog()
   /** Whether the settled block was another than the head last time: only then is it worth asking for its proofs as well. */
   #settledDiffers = true
+  /** Whether the manufacturers' registry changed between the two last time. */
+  #manufacturersDiffer = false
 
   constructor(options: ProvenLedgerOptions) {
     const { deployment, rpc, blocks, patienceMs = 500, timeoutMs = 10_000 } = options
@@ -109,11 +112,10 @@ export class ProvenLedger implements Ledger {
    * @param interest What will be asked of the views: its proofs are asked for in the same round trip.
    */
   async heads(finality: Finality, interest?: Interest): Promise<{ head: LedgerView; settled: LedgerView }> {
-    const early = interest === undefined ? undefined : this.#log.plan(interest)
-    const names = this.#settledDiffers ? (["latest", finality] as const) : (["latest"] as const)
+    const early = interest === undefined ? [] : this.#plan(interest, finality)
     let offers: Promise<unknown[] | undefined>[] = []
     const { blocks, lone } = await this.#blocks.newest(["latest", finality], () => {
-      if (early !== undefined) offers = names.map((name) => this.#askEarly(early, name))
+      offers = early.map(({ wanted, name }) => this.#askEarly(wanted, name))
     })
     const [latest, final] = blocks as [SourcedBlock, SourcedBlock]
     const settled = await this.#proven(final, finality)
@@ -121,15 +123,15 @@ export class ProvenLedger implements Ledger {
     const same = latest.block.number <= final.block.number
     const head = same ? settled : await this.#proven(latest, "latest")
     this.#settledDiffers = !same
-    if (early !== undefined) {
-      const replies = await Promise.all(offers)
-      const targets = same ? [settled] : [head, settled]
-      await Promise.all(
-        targets.map(async ({ state }, i) => {
-          const reply = replies[i]
-          if (reply !== undefined) await state.offer(early, reply)
-        }),
-      )
+    const replies = await Promise.all(offers)
+    const targets = same ? [settled] : [head, settled]
+    for (const [i, { state }] of targets.entries()) {
+      const [plan, reply] = [early[i], replies[i]]
+      if (plan !== undefined && reply !== undefined) await state.offer(plan.wanted, reply)
+    }
+    if (!same && early.length > 1) {
+      const [now, before] = [head.state.storageRoot("manufacturers"), settled.state.storageRoot("manufacturers")]
+      this.#manufacturersDiffer = now !== before
     }
     const unconfirmed = await this.#loneViews(lone, head)
     const headView = this.#view(head, unconfirmed)
@@ -139,6 +141,16 @@ export class ProvenLedger implements Ledger {
   /** Throws as {@link at}; TimeOutOfRangeError, HistoryUnavailableError where no endpoint has proofs of that time any more. */
   async atTime(timestamp: number): Promise<LedgerView> {
     return this.#view(await this.#proven(await this.#blocks.atTime(timestamp), "finalized"))
+  }
+
+  /** What to ask for along with the heads, guessing from last time how much the two blocks have in common. */
+  #plan(interest: Interest, finality: Finality): { wanted: Wanted; name: string }[] {
+    const wanted = this.#log.plan(interest)
+    const head = { wanted, name: "latest" }
+    if (!this.#settledDiffers) return [head]
+    // Manufacturers change rarely: where the root of their storage is the same, what was proven under it counts for both blocks.
+    const rest = this.#manufacturersDiffer ? wanted : new Map([...wanted, ["manufacturers", []] as const])
+    return [head, { wanted: rest, name: finality }]
   }
 
   /** Whatever goes wrong here does not matter: what is missing is asked for again. */

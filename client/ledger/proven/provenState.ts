@@ -12,6 +12,7 @@ import { firstGood } from "./firstGood.ts"
 import type { ProvenHeader } from "./header.ts"
 import type { ProvenWords } from "./provenWords.ts"
 import { wordHex } from "./storageSlots.ts"
+import { TrieNodes } from "./trieNodes.ts"
 
 /** The slots of each contract that somebody wants. */
 export type Wanted = ReadonlyMap<ContractName, readonly bigint[]>
@@ -60,6 +61,11 @@ export class ProvenState {
       this.#pending.push({ contract, slots, resolve, reject })
       if (this.#pending.length === 1) queueMicrotask(() => void this.#flush())
     })
+  }
+
+  /** The root of a contract's storage, once it was proven. */
+  storageRoot(contract: ContractName): Hex | undefined {
+    return this.#storageRoots.get(contract)
   }
 
   /** Takes in proofs that somebody asked for in advance. Of another block, or wrong, they are as good as none. */
@@ -132,13 +138,20 @@ export class ProvenState {
 
   async #verify(wanted: Wanted, replies: readonly unknown[]): Promise<void> {
     const { deployment, header, words } = this.#options
+    const nodes = new TrieNodes()
     const chunks = chunksOf(wanted)
     for (const [i, { contract, slots }] of chunks.entries()) {
       const reply = replies[i]
       const { accountProof, storageProof } = (reply ?? {}) as { accountProof?: unknown; storageProof?: unknown }
       let root = this.#storageRoots.get(contract)
       if (root === undefined) {
-        root = await proveContract(header.stateRoot, contract, deployedContract(deployment, contract), accountProof)
+        root = await proveContract(
+          header.stateRoot,
+          contract,
+          deployedContract(deployment, contract),
+          accountProof,
+          nodes,
+        )
         this.#storageRoots.set(contract, root)
       }
       if (!Array.isArray(storageProof) || storageProof.length !== slots.length) {
@@ -147,7 +160,7 @@ export class ProvenState {
       }
       for (const [j, slot] of slots.entries()) {
         const { proof } = (storageProof[j] ?? {}) as { proof?: unknown }
-        words.set(root, slot, await proveWord(root, slot, proof, contract))
+        words.set(root, slot, await proveWord(root, slot, proof, contract, nodes))
       }
     }
   }

@@ -1,8 +1,8 @@
 import { RLP } from "@ethereumjs/rlp"
-import { keccak256 } from "viem/utils"
-import { equalBytes, fromHex } from "../../crypto/hex.ts"
+import { equalBytes, fromHex, toHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { StateProofInvalidError } from "../../errors/proofs.ts"
+import { TrieNodes } from "./trieNodes.ts"
 
 /** Root of a trie without entries: Keccak-256 of the RLP of nothing. */
 export const EMPTY_TRIE_ROOT: Hex = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
@@ -21,6 +21,7 @@ const LONGEST_NODE = 1_024
  * it. Absence is accepted only where every hash on the way was followed to its end.
  *
  * @param key The trie's own key, which is the hash of what callers name.
+ * @param known Nodes of the same answer, hashed before.
  * @throws StateProofInvalidError
  */
 export async function proveEntry(
@@ -28,8 +29,9 @@ export async function proveEntry(
   key: Uint8Array,
   proof: unknown,
   what: string,
+  known = new TrieNodes(),
 ): Promise<Uint8Array | undefined> {
-  const nodes = readNodes(proof, what)
+  const nodes = readNodes(proof, what, known)
   if (root === EMPTY_TRIE_ROOT) {
     // Nodes send nothing for an empty trie, or its one empty node.
     if (nodes.length === 0 || (nodes.length === 1 && equalBytes(nodes[0] as Uint8Array, EMPTY_NODE))) return undefined
@@ -37,14 +39,14 @@ export async function proveEntry(
   }
   const [first] = nodes
   if (first === undefined) throw new StateProofInvalidError({ what, expected: `root ${root}`, found: "no nodes" })
-  const found = keccak256(first)
+  const found = toHex(known.hash(first))
   if (found !== root) throw new StateProofInvalidError({ what, expected: `root ${root}`, found })
 
   // Loaded when first needed: most programs never do.
   const { createMPTFromProof } = await import("@ethereumjs/mpt")
   let path: Awaited<ReturnType<Awaited<ReturnType<typeof createMPTFromProof>>["findPath"]>>
   try {
-    const trie = await createMPTFromProof([...nodes], { root: fromHex(root) })
+    const trie = await createMPTFromProof(nodes, { root: fromHex(root), useKeyHashingFunction: known.hash })
     path = await trie.findPath(key, true)
   } catch (cause) {
     throw new StateProofInvalidError({ what, expected: "all nodes on the path", found: "a missing or bad one", cause })
@@ -76,7 +78,7 @@ export function decodeRlp(bytes: Uint8Array, what: string): RlpItem {
 
 const EMPTY_NODE = Uint8Array.of(0x80)
 
-function readNodes(proof: unknown, what: string): Uint8Array[] {
+function readNodes(proof: unknown, what: string, known: TrieNodes): Uint8Array[] {
   if (!Array.isArray(proof) || proof.length > MOST_NODES) {
     const found = Array.isArray(proof) ? `${proof.length} nodes` : typeof proof
     throw new StateProofInvalidError({ what, expected: `at most ${MOST_NODES} nodes`, found })
@@ -85,6 +87,6 @@ function readNodes(proof: unknown, what: string): Uint8Array[] {
     if (typeof node !== "string" || node.length > 2 + 2 * LONGEST_NODE || !/^0x([0-9a-fA-F]{2})+$/.test(node)) {
       throw new StateProofInvalidError({ what, expected: "nodes in hex", found: String(node).slice(0, 40) })
     }
-    return fromHex(node)
+    return known.node(node)
   })
 }
