@@ -27,6 +27,7 @@ export type StageOptions = { network?: "default" | "cancun"; delay?: number; key
 export type Stage = Awaited<ReturnType<typeof openStage>>
 
 /** Deploys the contracts; account 0 is the consortium, account 1 the guardian. */
+// oxlint-disable-next-line typescript/explicit-module-boundary-types -- viem infers the contracts' types; nobody could write them out
 export async function openStage({ network: name = "default", delay = 0, keyDelay = 0 }: StageOptions = {}) {
   const connection = await network.create(name)
   const { provider } = connection
@@ -55,7 +56,7 @@ export async function openStage({ network: name = "default", delay = 0, keyDelay
     accounts,
     wallets,
     deploy,
-    close: () => connection.close(),
+    close: (): Promise<void> => connection.close(),
     access: getContract({ address: access, abi: fleetrootAccessAbi, client }),
     manufacturers: getContract({ address: manufacturers, abi: manufacturerRegistryAbi, client }),
     devices: getContract({ address: devices, abi: deviceRegistryAbi, client }),
@@ -76,7 +77,7 @@ export async function send(stage: Stage, account: number, call: Call): Promise<T
     functionName: call.functionName,
     args: call.args,
     gas: 16_777_216n,
-  } as never)
+  })
   const receipt = await stage.client.waitForTransactionReceipt({ hash })
   if (receipt.status !== "success") throw new Error(`${call.functionName} reverted`)
   return receipt
