@@ -31,7 +31,7 @@ describe("GovernanceClient.admit", () => {
     expect(await (await net.ledger.at("latest")).manufacturer(2)).toMatchObject({
       name: "Bar",
       status: "active",
-      controller,
+      controller: controller.toLowerCase(),
     })
   })
 
