@@ -1,4 +1,4 @@
-import type { Deployment, JsonRpc, RpcLedger } from "../../client/index.ts"
+import type { Deployment, HeadMemory, JsonRpc, Ledger } from "../../client/index.ts"
 import { DeploymentMissingError, UsageError } from "./cliError.ts"
 import type { CommonOptions } from "./options/common.ts"
 import { parseRpcUrl } from "./options/parse.ts"
@@ -10,7 +10,8 @@ export type OpenLedger = {
   deployment: Deployment
   rpc: JsonRpc
   rpcUrl: string
-  ledger: RpcLedger
+  ledger: Ledger
+  headMemory?: HeadMemory
 }
 
 const DEFAULT_FILE = "fleetroot-deployment.json"
@@ -31,7 +32,8 @@ export async function openLedger(options: CommonOptions): Promise<OpenLedger> {
   const rpcUrl = parseRpcUrl(given)
   const rpc = client.httpRpc(rpcUrl, { timeoutMs: options.timeout * 1000 })
   const headMemory = rememberingWhereItCan(() => node.fileHeadMemory(node.stateFolder(env), deployment))
-  return { client, node, deployment, rpc, rpcUrl, ledger: new client.RpcLedger({ deployment, rpc, headMemory }) }
+  const ledger = new client.RpcLedger({ deployment, rpc, headMemory })
+  return { client, node, deployment, rpc, rpcUrl, ledger, headMemory }
 }
 
 async function readDeploymentFile(path: string): Promise<string> {
@@ -47,8 +49,6 @@ async function readDeploymentFile(path: string): Promise<string> {
     throw new UsageError(`Cannot read the deployment file ${path}: ${code ?? String(cause)}.`, { cause })
   }
 }
-
-type HeadMemory = ReturnType<typeof import("../../client/node/index.ts").fileHeadMemory>
 
 /**
  * A reader without a folder of its own still gets answers, and is told what it goes without. A remembered head that cannot be read

@@ -5,26 +5,28 @@ import { readCertificate, readCertificateBytes } from "../input/certificateFile.
 import { collect, openReceipts, RECEIPT_OPTIONS } from "../input/receiptSources.ts"
 import type { OpenReceipts, ReceiptOptions } from "../input/receiptSources.ts"
 import { refuseHash } from "../input/subjects.ts"
-import { openLedger } from "../openLedger.ts"
 import type { OpenLedger } from "../openLedger.ts"
+import { openReader, withReader } from "../openReader.ts"
+import type { ReaderOptions } from "../openReader.ts"
 import { newCommand } from "../options/common.ts"
-import type { CommonOptions } from "../options/common.ts"
 import { time, uint32 } from "../options/parse.ts"
 import { printable } from "../output/printable.ts"
 import { runCommand } from "../runCommand.ts"
 import type { Answer } from "../runCommand.ts"
 
-type Options = CommonOptions & ReceiptOptions & { at?: Date; issuer?: string; maxAge?: number }
+type Options = ReaderOptions & ReceiptOptions & { at?: Date; issuer?: string; maxAge?: number }
 
 /** A file and what the verifier says of it. */
 type Checked = { file: string; verdict: ManyVerdict }
 
 /** `fleetroot status`: does each certificate count? */
 export function statusCommand(): Command {
-  return newCommand(
-    "status",
-    "say of each certificate whether it is good, on hold, revoked, expired or unknown",
-    "fleetroot status certs/*.pem --receipts receipts/ --json",
+  return withReader(
+    newCommand(
+      "status",
+      "say of each certificate whether it is good, on hold, revoked, expired or unknown",
+      "fleetroot status certs/*.pem --receipts receipts/ --json",
+    ),
   )
     .argument("<cert...>", "certificate files, PEM or DER; or raw public key objects")
     .option(...RECEIPT_OPTIONS.receipt)
@@ -38,7 +40,7 @@ export function statusCommand(): Command {
 
 async function checkStatus(files: readonly string[], options: Options): Promise<Answer> {
   files.forEach(refuseHash)
-  const open = await openLedger(options)
+  const open = await openReader(options)
   const receipts = await openReceipts(open, options)
   try {
     const checked = await checkFiles(open, files, options, receipts)
