@@ -143,7 +143,7 @@ export class FirmwareVerifier {
     inspection: Inspection,
   ): Promise<FirmwareVerdict> {
     const { manufacturerId, product: name } = product
-    const { head, today, time } = moment
+    const { head, today } = moment
     const memory = this.#memory
     const [manufacturer, release, latest, candidates] = await Promise.all([
       head.manufacturer(manufacturerId),
@@ -161,8 +161,8 @@ export class FirmwareVerifier {
       { name: "format", ok: true, detail: `${inspection.description}.` },
       { name: "imageDigest", ok: true, detail: inspection.imageDigest },
       ...signer.checks,
-      ...(signer.key === undefined ? [] : [signerStandingCheck(signer.key, release, time)]),
-      manufacturerCheck(manufacturer, release),
+      ...(signer.key === undefined ? [] : [await signerStandingCheck(signer.key, release, moment)]),
+      await manufacturerCheck(moment, manufacturerId, release),
       ...(await publicationChecks({ moment, product, inspection, release, latest, unpublished, memory })),
       ...(release === undefined ? [] : [await releaseSignaturesCheck(today, release)]),
       ...(await rollbackChecks({ head, product, securityVersion, installed, memory, isPresent: head === today })),

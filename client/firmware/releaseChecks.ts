@@ -9,8 +9,22 @@ function counts(when: number, end: number | undefined): boolean {
   return end === undefined || when < end
 }
 
-/** Whether the manufacturer's word counts; releases of one that left count if they are older than its leaving. */
-export function manufacturerCheck(manufacturer: Manufacturer | undefined, release: Release | undefined): FirmwareCheck {
+/**
+ * Whether the manufacturer's word counts; releases of one that left count if they are older than its leaving. A suspension that
+ * ended in a block which is not final yet has not ended.
+ */
+export async function manufacturerCheck(
+  { head, settled }: Moment,
+  manufacturerId: number,
+  release: Release | undefined,
+): Promise<FirmwareCheck> {
+  const views = head === settled ? [head] : [head, settled]
+  const manufacturers = await Promise.all(views.map((view) => view.manufacturer(manufacturerId)))
+  const checks = manufacturers.map((manufacturer) => oneManufacturerCheck(manufacturer, release))
+  return checks.find(({ ok }) => !ok) ?? (checks[0] as FirmwareCheck)
+}
+
+function oneManufacturerCheck(manufacturer: Manufacturer | undefined, release: Release | undefined): FirmwareCheck {
   const name = "manufacturer"
   if (manufacturer === undefined) return { name, ok: false, detail: "It is not on the ledger." }
   const { status, statusSince } = manufacturer
@@ -23,7 +37,19 @@ export function manufacturerCheck(manufacturer: Manufacturer | undefined, releas
 }
 
 /** Whether the key that signed the image itself counts: at the time of the release or, without one, now. */
-export function signerStandingCheck(key: LedgerKey, release: Release | undefined, now: number): FirmwareCheck {
+export async function signerStandingCheck(
+  key: LedgerKey,
+  release: Release | undefined,
+  { settled, time }: Moment,
+): Promise<FirmwareCheck> {
+  const check = oneSignerStandingCheck(key, release, time)
+  if (!check.ok) return check
+  const known = await settled.key(key.manufacturerId, key.index)
+  if (known?.keyId === key.keyId) return check
+  return { name: "signerStanding", ok: false, detail: "The key was added in a block that is not final yet." }
+}
+
+function oneSignerStandingCheck(key: LedgerKey, release: Release | undefined, now: number): FirmwareCheck {
   const name = "signerStanding"
   const { notBefore, notAfter, revokedAt, compromisedSince } = key
   const when = release?.releasedAt ?? now

@@ -43,13 +43,15 @@ const MOST_SIGNATURE_BYTES = 1_024
  */
 export async function openPkcs11Signer(options: Pkcs11SignerOptions): Promise<Pkcs11Signer> {
   const library = await loadPackage()
-  const token = loadModule(library, options.module)
+  const { token, leave } = enterModule(library, options.module)
   let handle: Handle | undefined
+  let open = true
   const close = (): void => {
+    if (!open) return
+    open = false
     // What fails while leaving concerns nobody any more.
     if (handle !== undefined) ignoring(() => token.C_CloseSession(handle as Handle))
-    ignoring(() => token.C_Finalize())
-    ignoring(() => token.close())
+    leave()
   }
   try {
     handle = logIn(library, token, options)
@@ -79,6 +81,24 @@ async function loadPackage(): Promise<Library> {
   } catch (cause) {
     throw new Pkcs11ModuleError({ module: "the package pkcs11js", problem: "it is not installed or not built", cause })
   }
+}
+
+/** A token's library has one state in each process: it is started by its first user and stopped by its last. */
+const modules = new Map<string, { readonly token: PKCS11; users: number }>()
+
+function enterModule(library: Library, path: string): { token: PKCS11; leave: () => void } {
+  const module = modules.get(path) ?? { token: loadModule(library, path), users: 0 }
+  module.users += 1
+  modules.set(path, module)
+  const { token } = module
+  const leave = (): void => {
+    module.users -= 1
+    if (module.users > 0) return
+    modules.delete(path)
+    ignoring(() => token.C_Finalize())
+    ignoring(() => token.close())
+  }
+  return { token, leave }
 }
 
 function loadModule(library: Library, path: string): PKCS11 {

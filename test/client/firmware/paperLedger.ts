@@ -16,7 +16,14 @@ import { PRODUCT } from "./world.ts"
 const NOW = 1_800_000_000
 
 /** What one block shows. */
-export type Page = { number: number; releases: readonly Release[]; minimum: number }
+export type Page = {
+  number: number
+  releases: readonly Release[]
+  minimum: number
+  status?: Manufacturer["status"]
+  /** How many of the keys are there. Default: all. */
+  keyCount?: number
+}
 
 /**
  * A ledger on paper, for keys whose private half nobody has, and for histories that a test writes as it likes: what the newest
@@ -80,15 +87,17 @@ export class PaperLedger implements Ledger {
     throw new Error("paper has one time")
   }
 
-  #view({ number, releases, minimum }: Page, finality: Finality): LedgerView {
+  #view(page: Page, finality: Finality): LedgerView {
+    const { number, releases, minimum, status = "active", keyCount = this.keys.length } = page
+    const keys = this.keys.slice(0, keyCount)
     const block: Block = { number, hash: `0x${"00".repeat(32)}`, timestamp: NOW, finality }
-    const manufacturer = { id: 2, name: "Paper Works", status: "active", statusSince: 0, keyCount: this.keys.length }
+    const manufacturer = { id: 2, name: "Paper Works", status, statusSince: 0, keyCount }
     const view: Partial<LedgerView> = {
       block,
       evidence: { kind: "paper", detail: "a test wrote it" },
       manufacturer: async (id) => (id === 2 ? (manufacturer as Manufacturer) : undefined),
-      key: async (id, index) => (id === 2 ? this.keys[index - 1] : undefined),
-      keyById: async (keyId) => this.keys.find((key) => key.keyId === keyId),
+      key: async (id, index) => (id === 2 ? keys[index - 1] : undefined),
+      keyById: async (keyId) => keys.find((key) => key.keyId === keyId),
       releaseByImage: async (_id, _product, imageDigest) => releases.find((one) => one.imageDigest === imageDigest),
       latestRelease: async () => releases.toSorted((a, b) => b.securityVersion - a.securityVersion)[0],
       minimumSecurityVersion: async () => minimum,

@@ -99,6 +99,23 @@ describe("histories", () => {
     ).toBeUndefined()
   })
 
+  it("count the end of a suspension, and a new key, when their block is final", async () => {
+    const ledger = await paper()
+    const image = vector("mcuboot/p256-a-v1.4.0.bin")
+    const sound = ledger.latest
+    ledger.final = { ...sound, number: 9, status: "suspended" }
+    expect(await failing(ledger, { image })).toEqual(["manufacturer"])
+    ledger.final = sound
+    ledger.latest = { ...sound, number: 11, status: "suspended" }
+    expect(await failing(ledger, { image })).toEqual(["manufacturer"])
+    ledger.latest = sound
+    const file = vector("mcuboot/htc_9271-1.4.0.fw")
+    const signature = vector("mcuboot/htc_9271-1.4.0.fw.sig")
+    expect(await failing(ledger, { image: file, signature, unpublished: true })).toEqual([])
+    ledger.final = { ...sound, number: 9, keyCount: 0 }
+    expect(await failing(ledger, { image: file, signature, unpublished: true })).toEqual(["signerStanding"])
+  })
+
   it("never take a minimum back", async () => {
     const ledger = await paper()
     const memory = processFirmwareMemory()

@@ -134,6 +134,7 @@ describe("a released image", () => {
 
   it("is refused from the moment of its recall, for ever, through every door", async () => {
     const { timestamp } = (await world.net.ledger.at("latest")).block
+    await world.net.pass(10)
     await world.firmware.recall(PRODUCT, 7, "bricks radio")
     await world.net.pass(100)
     expect(await world.failing(image)).toEqual(["recall"])

@@ -81,6 +81,17 @@ describe.runIf(wanted)("a key in SoftHSM", () => {
     }
   })
 
+  it("may be open twice, and the one goes on when the other is closed", async () => {
+    const [first, second] = [await open("firmware-a"), await open("rsa")]
+    first.close()
+    first.close()
+    const third = await open("firmware-a")
+    expect((await second.signer.sign(Uint8Array.of(1))).length).toBe(256)
+    expect((await third.signer.sign(Uint8Array.of(1))).length).toBe(64)
+    second.close()
+    third.close()
+  })
+
   it.each([
     ["p384", "ecdsa-p384-sha384"],
     ["rsa", "rsa-pkcs1-sha256"],
