@@ -19,6 +19,9 @@ export type KeyRegistration = {
   readonly manufacturerId: number
   readonly keyIndex: number
   readonly keyId: Hex
+  readonly purpose: keyof typeof KEY_PURPOSE_NUMBER
+  /** Whether, as the event has it, the contract checked possession. If not, this client did. */
+  readonly proven: boolean
   readonly spki: Uint8Array
   readonly blockNumber: number
 }
@@ -106,9 +109,9 @@ export class KeyEvents {
     }
     const purpose = PURPOSES[args.purpose - 1]
     if (purpose === undefined) return undefined
-    const { manufacturerId, keyIndex } = args
-    const registration = { manufacturerId, keyIndex, keyId, spki, blockNumber: event.blockNumber }
-    if (args.proven) return registration
+    const { manufacturerId, keyIndex, proven } = args
+    const registration = { manufacturerId, keyIndex, keyId, purpose, proven, spki, blockNumber: event.blockNumber }
+    if (proven) return registration
     return (await this.#possesses(registration, purpose, fromHex(args.proof))) ? registration : undefined
   }
 

@@ -34,7 +34,8 @@ export class KeyHints {
       if (failure !== undefined) throw failure.error
       throw new EndpointTimeoutError({ endpoint: "every endpoint", timeoutMs: this.#patience.timeoutMs })
     }
-    return answers.flatMap((one) => one.value)
+    // One endpoint counts once, however often it says a thing.
+    return answers.flatMap((one) => [...new Map(one.value.map((key) => [placeOf(key), key])).values()])
   }
 
   /** Ids of the keys that an authorityKeyIdentifier may mean. */
@@ -43,4 +44,8 @@ export class KeyHints {
     const found = keys.filter((key) => key.keyId === identifier || keyIdentifiersOf(key.spki).includes(identifier))
     return [...new Set(found.map((key) => key.keyId))]
   }
+}
+
+function placeOf({ manufacturerId, keyIndex, keyId, purpose, proven }: KeyRegistration): string {
+  return `${manufacturerId}:${keyIndex}:${keyId}:${purpose}:${proven}`
 }

@@ -1,6 +1,7 @@
 import { defaultCrypto } from "../../crypto/defaultCrypto.ts"
 import type { CryptoBackend } from "../../crypto/types.ts"
 import { FleetrootError } from "../../errors/base.ts"
+import { ReplyMalformedError } from "../../errors/ledger.ts"
 import { StateProofUnavailableError } from "../../errors/proofs.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import type { Deployment } from "../deployment.ts"
@@ -64,6 +65,8 @@ export class ProvenLedger implements Ledger {
   readonly deployment: Deployment
   readonly #endpoints: EndpointOrder
   readonly #blocks: BlockSource
+  /** Whether the first endpoint itself says which block is the newest. */
+  readonly #believesNode: boolean
   readonly #hints: KeyHints
   readonly #told: Told
   readonly #patience: GatherOptions
@@ -83,13 +86,14 @@ export class ProvenLedger implements Ledger {
     this.deployment = deployment
     const joined = blocks === undefined ? endpoints.map(joinCalls) : endpoints
     this.#endpoints = new EndpointOrder(joined)
+    this.#believesNode = blocks === undefined
     const [own] = joined as [JsonRpc]
     const { headMemory } = options
     this.#blocks =
       blocks ?? new NodeBlocks({ deployment, rpc: own, ...(headMemory === undefined ? {} : { headMemory }) })
     this.#patience = { enough: 1, graceMs: patienceMs, timeoutMs }
-    this.#hints = new KeyHints(deployment, joined, crypto, this.#patience)
     const tellers = options.tellers ?? (blocks === undefined ? 1 : 0)
+    this.#hints = new KeyHints(deployment, joined, crypto, { ...this.#patience, enough: Math.max(1, tellers) })
     const keyEvents = new KeyEvents(deployment, own, crypto)
     const patience = { ...this.#patience, enough: tellers }
     const believed = blocks === undefined ? [own] : joined
@@ -163,6 +167,10 @@ export class ProvenLedger implements Ledger {
 
   async #proven({ block, evidence }: SourcedBlock, finality: Finality): Promise<ProvenBlock> {
     const header = await this.#header(block.hash, block.reply)
+    if (header.number !== block.number) {
+      const found = String(header.number)
+      throw new ReplyMalformedError({ what: `block ${block.number}`, expected: `number ${block.number}`, found })
+    }
     return this.#provenBlock(header, finality, this.#endpoints, evidence)
   }
 
@@ -198,7 +206,7 @@ export class ProvenLedger implements Ledger {
       return verifyHeader(reply, hash)
     } catch (error) {
       const others = this.#endpoints.list()
-      if (others.length === 1) throw error
+      if (this.#believesNode) throw error
       const call = { method: "eth_getBlockByHash", params: [hash, false] }
       const ask = async (rpc: JsonRpc): Promise<ProvenHeader> => verifyHeader(await rpc.request(call), hash)
       return firstGood(others, ask, { patienceMs: this.#patience.graceMs, timeoutMs: this.#patience.timeoutMs })

@@ -5,12 +5,14 @@ import { KeyOwnerAmbiguousError } from "../../errors/ledger.ts"
 import { StoredValueInvalidError } from "../../errors/proofs.ts"
 import type { Deployment } from "../deployment.ts"
 import { p256Spki } from "../keyEvents.ts"
+import type { KeyRegistration } from "../keyEvents.ts"
 import type {
   Batch,
   BitRevocation,
   Block,
   CredentialRecord,
   Evidence,
+  KeyPurpose,
   LedgerKey,
   LedgerView,
   LogHead,
@@ -122,7 +124,7 @@ export class ProvenView implements LedgerView {
     const stored = await this.#read(keyRead(manufacturerId, keyIndex))
     if (stored === undefined) return undefined
     const { x, y, ...key } = stored
-    const spki = key.proven ? p256Spki(x, y) : await this.#claimedSpki(manufacturerId, keyIndex, key.keyId)
+    const spki = key.proven ? p256Spki(x, y) : await this.#claimedSpki(manufacturerId, keyIndex, key)
     if (spki === undefined) return undefined
     const found = keyIdOf(spki)
     if (found !== key.keyId) {
@@ -142,11 +144,8 @@ export class ProvenView implements LedgerView {
       throw new StoredValueInvalidError({ what, expected: keyId, found: key?.keyId ?? "none" })
     }
     // The contract knows only the keys it could check; of the others the events tell, and each claim is proven.
-    const hints = (await this.#options.hints.upTo(this.block)).filter((key) => key.keyId === keyId)
-    const places = new Map(hints.map((key) => [`${key.manufacturerId}:${key.keyIndex}`, key]))
-    const claims = await Promise.all(
-      [...places.values()].slice(0, MOST_CLAIMS).map((hint) => this.key(hint.manufacturerId, hint.keyIndex)),
-    )
+    const hints = (await this.#options.hints.upTo(this.block)).filter((key) => key.keyId === keyId && !key.proven)
+    const claims = await Promise.all(mostTold(hints).map((hint) => this.key(hint.manufacturerId, hint.keyIndex)))
     const keys = claims.filter((key) => key?.keyId === keyId)
     const owners = [...new Set(keys.flatMap((key) => (key === undefined ? [] : [key.manufacturerId])))]
     if (owners.length > 1) throw new KeyOwnerAmbiguousError({ keyId, owners })
@@ -256,11 +255,32 @@ export class ProvenView implements LedgerView {
     return joinStoredString(stored.length, await this.#options.state.words("manufacturers", stored.slots))
   }
 
-  async #claimedSpki(manufacturerId: number, keyIndex: number, keyId: Hex): Promise<Uint8Array | undefined> {
+  /** Of a key whose possession the contract did not check, an event counts only if this client checked it, for this purpose. */
+  async #claimedSpki(
+    manufacturerId: number,
+    keyIndex: number,
+    { keyId, purpose }: { keyId: Hex; purpose: KeyPurpose },
+  ): Promise<Uint8Array | undefined> {
     const hints = await this.#options.hints.upTo(this.block)
     const hint = hints.find(
-      (key) => key.manufacturerId === manufacturerId && key.keyIndex === keyIndex && key.keyId === keyId,
+      (key) =>
+        key.manufacturerId === manufacturerId &&
+        key.keyIndex === keyIndex &&
+        key.keyId === keyId &&
+        key.purpose === purpose &&
+        !key.proven,
     )
     return hint?.spki
   }
+}
+
+/** The places that these events name, those first of which most endpoints tell: made-up ones push no true one aside. */
+function mostTold(hints: readonly KeyRegistration[]): KeyRegistration[] {
+  const places = new Map<string, { hint: KeyRegistration; count: number }>()
+  for (const hint of hints) {
+    const place = `${hint.manufacturerId}:${hint.keyIndex}`
+    places.set(place, { hint, count: (places.get(place)?.count ?? 0) + 1 })
+  }
+  const ordered = [...places.values()].sort((a, b) => b.count - a.count)
+  return ordered.slice(0, MOST_CLAIMS).map(({ hint }) => hint)
 }

@@ -1,6 +1,15 @@
+import { generateKeyPairSync } from "node:crypto"
+import { decodeAbiParameters, encodeAbiParameters, getAbiItem } from "viem"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { ContractMismatchError, HashInvalidError, NumberOutOfRangeError, Verifier } from "../../../../client/index.ts"
-import type { Deployment, Hex, JsonRpc, RpcCall } from "../../../../client/index.ts"
+import {
+  ContractMismatchError,
+  HashInvalidError,
+  NumberOutOfRangeError,
+  signerFromPkcs8,
+  Verifier,
+} from "../../../../client/index.ts"
+import type { BlockSource, Deployment, Hex, JsonRpc, RpcCall, SourcedBlock } from "../../../../client/index.ts"
+import { manufacturerRegistryAbi } from "../../../../client/abi/ManufacturerRegistry.ts"
 import { FleetrootError } from "../../../../client/errors/base.ts"
 import { ChainMismatchError, HeadRolledBackError, HistoryUnavailableError } from "../../../../client/errors/ledger.ts"
 import { StateProofInvalidError, StateProofUnavailableError } from "../../../../client/errors/proofs.ts"
@@ -309,6 +318,39 @@ describe.each(["EDR", "Anvil"])("ProvenLedger on %s", (kind) => {
       if (!(outcome instanceof FleetrootError)) expect(outcome).toMatchObject({ reason: "issuerUnknown" })
     })
 
+    it("does not take a key for its owner's because an event says that the contract checked it", async () => {
+      const thief = net.manufacturer(2, 2)
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" })
+      const owner = await signerFromPkcs8(new Uint8Array(privateKey.export({ type: "pkcs8", format: "der" })))
+      const unable = {
+        spki: owner.spki,
+        keyId: owner.keyId,
+        algorithm: owner.algorithm,
+        sign: async () => new Uint8Array(96).fill(1),
+      }
+      await thief.addKey({ purpose: "openIssuer", signer: unable }).catch(() => null)
+      await net.pass(1)
+      const { keyCount } = (await (await proven().at("latest")).manufacturer(2)) as { keyCount: number }
+      const item = getAbiItem({ abi: manufacturerRegistryAbi, name: "KeyAdded" })
+      const inputs = item.inputs.filter((input) => !("indexed" in input && input.indexed))
+      let changedEvents = 0
+      const believed: Tamper = (call, result) => {
+        if (call.method !== "eth_getLogs") return result
+        return (result as { data: Hex }[]).map((log) => {
+          const values = decodeAbiParameters(inputs, log.data) as unknown[]
+          const at = inputs.findIndex(({ name }) => name === "proven")
+          changedEvents += 1
+          return { ...log, data: encodeAbiParameters(inputs, values.with(at, true) as never) }
+        })
+      }
+      const view = await proven(crooked(net.rpc, believed)).at("latest")
+      expect(await view.key(2, keyCount)).toBeUndefined()
+      expect(await view.keyById(owner.keyId)).toBeUndefined()
+      expect(changedEvents).toBeGreaterThan(0)
+      // The same event, as it is: nobody proved possession either.
+      expect(await (await proven().at("latest")).key(2, keyCount)).toBeUndefined()
+    })
+
     it.each([null, [], {}, 5, "0x", "x", [[]], { storageProof: {} }, { accountProof: "0x", storageProof: [null] }])(
       "gives an error of its own for proofs that are %j",
       async (garbage) => {
@@ -391,6 +433,36 @@ describe.each(["EDR", "Anvil"])("ProvenLedger on %s", (kind) => {
     await expect(verdictOf(net, proven(wrap(refusing(-32_000, "missing trie node"))), good)).rejects.toThrow(
       HistoryUnavailableError,
     )
+  })
+})
+
+describe("ProvenLedger with a light client", () => {
+  it("believes nobody but the light client, and takes no word of servers about what is not proven", async () => {
+    const net = await freshLedger()
+    const cases = await populate(net)
+    const newest = async (): Promise<SourcedBlock> => {
+      const { hash, number, parentHash, timestamp } = await net.ask<Record<string, Hex>>(
+        "eth_getBlockByNumber",
+        "latest",
+        false,
+      )
+      const block = { hash, number: Number(number), parentHash, timestamp: Number(timestamp), reply: undefined }
+      return { block: block as SourcedBlock["block"], evidence: { kind: "lightClient", detail: "a light client" } }
+    }
+    const blocks: BlockSource = {
+      newest: async (finalities) => ({ blocks: await Promise.all(finalities.map(newest)), lone: [] }),
+      atTime: newest,
+    }
+    const ledger = new ProvenLedger({ deployment: net.deployment, rpc: net.rpc, blocks })
+    for (const one of cases) {
+      const { status } = (await verdictOf(net, ledger, one)) as { status: string }
+      expect(status, `verdict on ${one.name}`).toBe(one.status)
+    }
+    const view = await ledger.at("latest")
+    expect(await view.word(1, 1, 0)).toBe(1n << 4n)
+    expect(await view.bitRevocation(1, 1, 4)).toBeUndefined()
+    expect(view.evidence).toMatchObject({ kind: "lightClient" })
+    await net.close()
   })
 })
 
