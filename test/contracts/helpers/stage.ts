@@ -31,7 +31,10 @@ export type Stage = Awaited<ReturnType<typeof openStage>>
 export async function openStage({ network: name = "default", delay = 0, keyDelay = 0 }: StageOptions = {}) {
   const connection = await network.create(name)
   const { provider } = connection
-  const transport = custom({ request: (call: { method: string; params?: unknown }) => provider.request(call as never) })
+  const transport = custom(
+    { request: (call: { method: string; params?: unknown }) => provider.request(call as never) },
+    { retryCount: 0 },
+  )
   const client = createPublicClient({ chain: hardhat, transport, pollingInterval: 5, cacheTime: 0 })
   const accounts = Array.from({ length: 10 }, (_, i) => privateKeyToAccount(secretOf(`account ${i}`)))
   const wallets = accounts.map((account) => createWalletClient({ account, chain: hardhat, transport }))
