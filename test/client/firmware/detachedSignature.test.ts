@@ -50,12 +50,13 @@ describe("detached signatures made by openssl", () => {
     expect(await verdicts(made)).toEqual([true, true, true])
   })
 
-  it.each(RECIPES)("refuses %s over another file, or with any byte of it changed", async (_what, kind, recipe) => {
+  it.each(RECIPES)("refuses %s over another file, or with a byte of it changed", async (_what, kind, recipe) => {
     const { image, signature, spki } = await make(kind, recipe)
     const otherImage = image.slice()
     otherImage[100] = (otherImage[100] as number) ^ 1
     expect(await isBy(otherImage, signature, spki)).toBe(false)
-    const positions = signature.length > 100 ? [0, 1, 100, signature.length - 1] : [...signature.keys()]
+    // The bits one by one are for everyBit.test.ts.
+    const positions = [0, 1, 3, 4, 30, 35, 60, signature.length - 1]
     const accepted: number[] = []
     for (const at of positions) {
       const changed = signature.slice()
