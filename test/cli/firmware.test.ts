@@ -139,28 +139,34 @@ describe.each([
   })
 
   // What is wrong is said in one way only, so one round is enough.
-  describe.runIf(json)("bad input", () => {
-    it.each<[string, string[], number]>([
-      ["a missing image", ["verify", "nowhere.bin", ...PRODUCT], 2],
-      ["no product", ["verify", "app.bin", "--manufacturer", "2"], 2],
-      ["half an installed version", ["verify", "app.bin", ...PRODUCT, "--installed", "1.5"], 2],
-      ["two files and a signature", ["verify", "app.bin", "other.bin", "--signature", "app.bin.sig", ...PRODUCT], 2],
-      ["a release file that is none", ["publish", "app.bin.sig"], 2],
-      ["a version with a line break", prepare("--version", "1\n2"), 2],
-      ["a URI with a control character", prepare("--version", "1", "--uri", "https://a/\u0007"), 2],
-      ["another security version than the image's", prepare("--version", "1", "--security-version", "4"), 2],
-      ["an image that is none", ["prepare", ...PRODUCT, "--image", "cut.bin", "--version", "1", "--out", "x.json"], 1],
-      ["a recall of nothing", ["recall", ...PRODUCT, "--security-version", "99", "--reason", "x"], 1],
-      ["a minimum above the latest", ["minimum", "99", ...PRODUCT], 1],
-      ["a signature for another image", ["sign", "suit.json", "--key", "key-a.pem", "--image", "app-v1.5.0.bin"], 1],
-      ["two keys to sign with", ["sign", "suit.json", "--key", "key-a.pem", "--pkcs11-module", "/x.so"], 2],
-    ])("names what is wrong with %s", async (_what, commandLine, expected) => {
-      writeFileSync(`${folder.path}/cut.bin`, readFileSync(`${folder.path}/app-v1.4.0.bin`).subarray(0, 100))
-      const { code, answer } = await cli.json("firmware", ...commandLine)
-      expect([code, typeof answer["code"]]).toEqual([expected, "string"])
-      expect(answer["code"]).not.toBe("UNEXPECTED")
+  if (json) {
+    describe("bad input", () => {
+      it.each<[string, string[], number]>([
+        ["a missing image", ["verify", "nowhere.bin", ...PRODUCT], 2],
+        ["no product", ["verify", "app.bin", "--manufacturer", "2"], 2],
+        ["half an installed version", ["verify", "app.bin", ...PRODUCT, "--installed", "1.5"], 2],
+        ["two files and a signature", ["verify", "app.bin", "other.bin", "--signature", "app.bin.sig", ...PRODUCT], 2],
+        ["a release file that is none", ["publish", "app.bin.sig"], 2],
+        ["a version with a line break", prepare("--version", "1\n2"), 2],
+        ["a URI with a control character", prepare("--version", "1", "--uri", "https://a/\u0007"), 2],
+        ["another security version than the image's", prepare("--version", "1", "--security-version", "4"), 2],
+        [
+          "an image that is none",
+          ["prepare", ...PRODUCT, "--image", "cut.bin", "--version", "1", "--out", "x.json"],
+          1,
+        ],
+        ["a recall of nothing", ["recall", ...PRODUCT, "--security-version", "99", "--reason", "x"], 1],
+        ["a minimum above the latest", ["minimum", "99", ...PRODUCT], 1],
+        ["a signature for another image", ["sign", "suit.json", "--key", "key-a.pem", "--image", "app-v1.5.0.bin"], 1],
+        ["two keys to sign with", ["sign", "suit.json", "--key", "key-a.pem", "--pkcs11-module", "/x.so"], 2],
+      ])("names what is wrong with %s", async (_what, commandLine, expected) => {
+        writeFileSync(`${folder.path}/cut.bin`, readFileSync(`${folder.path}/app-v1.4.0.bin`).subarray(0, 100))
+        const { code, answer } = await cli.json("firmware", ...commandLine)
+        expect([code, typeof answer["code"]]).toEqual([expected, "string"])
+        expect(answer["code"]).not.toBe("UNEXPECTED")
+      })
     })
-  })
+  }
 })
 
 function prepare(...more: string[]): string[] {

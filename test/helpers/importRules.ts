@@ -56,7 +56,6 @@ const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
   ["cbor2", ["cose"]],
   ["@ethereumjs/", ["ledger"]],
   ["ethers", ["ethers"]],
-  ["csv-parse", ["batch", "node"]],
 ]
 
 /** Where in client/, besides client/node/, types of Node's own modules may be named, for what process.getBuiltinModule gives. */
