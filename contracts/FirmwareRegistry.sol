@@ -88,9 +88,11 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
             revert ImageAlreadyReleased(manufacturerId, input.product, input.imageDigest, known);
         }
         _requireNotMoved();
+        if (input.imageDigest == 0) revert ImageDigestZero();
+        uint64 securityVersion = input.securityVersion;
         string calldata version = input.version;
         string calldata uri = input.uri;
-        _requireSound(input, product.latest);
+        _requireStep(securityVersion, product.latest);
         _requireText(version, 1, MAX_VERSION);
         _requireText(uri, 0, MAX_URI);
 
@@ -98,17 +100,15 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
         bytes32 digest = _statementDigest(manufacturerId, input, version, uri);
         uint128 signers = _requireSigned(manufacturerId, digest, signatures, needed);
 
-        product.latest = input.securityVersion;
-        product.images[input.securityVersion] = input.imageDigest;
+        product.latest = securityVersion;
+        product.images[securityVersion] = input.imageDigest;
         stored.manifestDigest = input.manifestDigest;
-        stored.meta = ReleaseMeta({
-            // No product gets to the end of these: that takes 2^30 releases.
-            securityVersion: SafeCast.toUint40(input.securityVersion),
-            releasedAt: uint40(block.timestamp),
-            recalledAt: 0,
-            threshold: needed,
-            signers: signers
-        });
+        ReleaseMeta storage meta = stored.meta;
+        // No product gets to the end of 40 bits: that takes 2^30 releases.
+        meta.securityVersion = SafeCast.toUint40(securityVersion);
+        meta.releasedAt = uint40(block.timestamp);
+        meta.threshold = needed;
+        meta.signers = signers;
 
         OpenLog memory log = _openLog(manufacturerId);
         emit ReleasePublished(
@@ -116,7 +116,7 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
             log.sequence,
             uint64(block.timestamp),
             input.product,
-            input.securityVersion,
+            securityVersion,
             input.imageDigest,
             input.manifestDigest,
             needed,
@@ -133,7 +133,7 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
                     log.sequence,
                     block.timestamp,
                     input.product,
-                    input.securityVersion,
+                    securityVersion,
                     input.imageDigest,
                     input.manifestDigest,
                     needed,
@@ -290,9 +290,7 @@ contract FirmwareRegistry is IFirmwareRegistry, Succession, EIP712 {
 
     // ------------------------------------------------------------------------------------------------------------- checks
 
-    function _requireSound(ReleaseInput calldata input, uint64 latestVersion) private pure {
-        if (input.imageDigest == 0) revert ImageDigestZero();
-        uint64 securityVersion = input.securityVersion;
+    function _requireStep(uint64 securityVersion, uint64 latestVersion) private pure {
         if (securityVersion <= latestVersion || securityVersion - latestVersion > MAX_STEP) {
             revert SecurityVersionInvalid(securityVersion, latestVersion);
         }

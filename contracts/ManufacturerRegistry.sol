@@ -657,8 +657,8 @@ contract ManufacturerRegistry is IManufacturerRegistry, HashChainedLog, Governed
     // ------------------------------------------------------------------------------------------------------------ helpers
 
     function _statusOf(uint32 manufacturerId) private view returns (ManufacturerStatus status) {
-        _requireKnown(manufacturerId);
         (status, ) = _effectiveStatus(_cores[manufacturerId]);
+        if (status == ManufacturerStatus.None) revert ManufacturerUnknown(manufacturerId);
     }
 
     /// @dev A suspension that nobody confirmed ends by itself.

@@ -48,7 +48,7 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
     /// @notice A release to publish.
     struct ReleaseInput {
         bytes32 product;
-        /// Above the product's latest by 1 to 1,024.
+        /// Above the product's latest by 1 to 1,024; a product's first is at most 1,024.
         uint64 securityVersion;
         bytes32 imageDigest;
         /// SHA-256 of the update manifest; 0 if there is none.
@@ -150,8 +150,8 @@ interface IFirmwareRegistry is IHashChainedLog, ISuccession {
 
     // ---------------------------------------------------------------------------------------------------------- releasing
 
-    /// @notice Publishes a release on its signers' word, submitted by anybody. Sending it again changes nothing: the release is
-    /// known by product, security version and both digests; texts that differ from those recorded are not.
+    /// @notice Publishes a release on its signers' word, submitted by anybody. Sending it again changes nothing: a release is the same
+    /// if product, security version and both digests are, and the texts recorded first stand.
     /// @dev An image is released once for each product: its security version is usually built into it, and a second release under a
     /// higher one would bring a recalled image back.
     /// @param signatures At least as many as the threshold, at most 8, strictly ascending by key index. Each key must be P-256, for

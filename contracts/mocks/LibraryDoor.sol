@@ -25,6 +25,8 @@ contract LibraryDoor {
         bytes32[] calldata proof,
         bytes32 root
     ) external view returns (bool included, bytes memory kept, bytes memory empty, bytes memory fresh) {
+        bytes memory nothing;
+        empty = nothing;
         kept = bytes("still here");
         included = MerkleTree.verify(leaf, index, size, proof, root);
         fresh = new bytes(96);

@@ -2,8 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { artifacts } from "hardhat"
 import type { Abi, Hex } from "viem"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { firmwareRegistryAbi } from "../../client/abi/FirmwareRegistry.ts"
-import { fromHex, MerkleTree, releaseStatement, sha256, toHex } from "../../client/index.ts"
+import { fromHex, MerkleTree, sha256, toHex } from "../../client/index.ts"
 import { addKeyCall, batchForCall, FAR, hashOf, openStage, send, signLow, testKey } from "./helpers/stage.ts"
 import type { Call, Stage } from "./helpers/stage.ts"
 
@@ -122,13 +121,13 @@ async function measureAll(stage: Stage, figures: Record<string, number>): Promis
       1,
     )
   await note("revokeWords, 256 neighbours in one word", OPERATOR, words(1, [3], all))
-  await note("revokeWords, one place in a used word", OPERATOR, on(devices, "revokeWords", 1, 2, [3], [1n], 1))
+  await note("revokeWords, one place in a fresh word", OPERATOR, words(2, [3], 1n))
+  await note("revokeWords, one place in a used word", OPERATOR, words(2, [3], 2n))
   const most = Array.from({ length: MAX_LIST }, (_, i) => i)
   await note(`revokeWords of ${MAX_LIST} words`, OPERATOR, words(3, most, all))
   await note("revokeBatch", OPERATOR, on(devices, "revokeBatch", 1, 2, 1))
 
   await measureStatus(stage, figures, batch, note)
-  await measureFirmware(stage, note)
   for (const name of ["FleetrootAccess", "ManufacturerRegistry", "DeviceRegistry", "FirmwareRegistry"]) {
     const { deployedBytecode } = await artifacts.readArtifact(name)
     figures[`octets of code, ${name}`] = deployedBytecode.length / 2 - 1
@@ -173,37 +172,4 @@ async function measureStatus(
 
 function nodeOf(left: Hex, right: Hex): Hex {
   return toHex(sha256(new Uint8Array([1, ...fromHex(left), ...fromHex(right)])))
-}
-
-async function measureFirmware(stage: Stage, note: Note): Promise<void> {
-  const address = await stage.deploy("FirmwareRegistry", [stage.manufacturers.address, stage.access.address])
-  const firmware = { address, abi: firmwareRegistryAbi }
-  const signers = [testKey("firmware 1"), testKey("firmware 2"), testKey("firmware 3")]
-  for (const signer of signers) await send(stage, MAKER, addKeyCall(stage, 1, signer, "firmware"))
-  const publish = (securityVersion: number, count: number): Call => {
-    const input = {
-      product: hashOf("product"),
-      securityVersion,
-      imageDigest: hashOf(`image ${securityVersion}`),
-      manifestDigest: hashOf(`manifest ${securityVersion}`),
-      version: "1.4.0",
-      uri: "https://acme.example/app-v1.4.0.bin",
-    }
-    const statement = releaseStatement({ chainId: 31_337, registry: address, manufacturerId: 1, ...input })
-    const signatures = signers.slice(0, count).map((signer, i) => ({ keyIndex: 3 + i, ...signLow(signer, statement) }))
-    return {
-      contract: firmware,
-      functionName: "publish",
-      args: [1, { ...input, securityVersion: BigInt(securityVersion) }, signatures],
-    }
-  }
-  await note("publish, the manufacturer's first entry", STRANGER, publish(1, 1))
-  await note("publish with 1 signature", STRANGER, publish(2, 1))
-  await note("publish with 2 signatures", STRANGER, publish(3, 2))
-  await note("publish with 3 signatures", STRANGER, publish(4, 3))
-  await note("recall", OPERATOR, {
-    contract: firmware,
-    functionName: "recall",
-    args: [1, hashOf("product"), 4n, "bricks radio"],
-  })
 }

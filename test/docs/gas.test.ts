@@ -4,8 +4,10 @@ import { expectGenerated, readText } from "./pages.ts"
 const PAGE = "docs/architecture.md"
 const CODE = "octets of code, "
 
-/** Figures by name, as test/contracts/gas.test.ts takes them from receipts. */
-const figures = Object.entries(JSON.parse(readText("test/contracts/gas.json")) as Record<string, number>)
+/** Figures by name, as test/contracts/gas.test.ts and firmwareGas.test.ts take them from receipts. */
+const figures = ["gas", "firmwareGas"].flatMap((name) =>
+  Object.entries(JSON.parse(readText(`test/contracts/${name}.json`)) as Record<string, number>),
+)
 const decimal = (value: number): string => value.toLocaleString("en-US")
 
 /** A table as the formatter lays it out; all columns but the first are numbers. */
