@@ -10,6 +10,11 @@ export function assertUint32(value: number, what: string, minimum = 0): void {
   assertInteger(value, what, minimum, UINT32)
 }
 
+/** A number that counts something, from 0. @throws NumberOutOfRangeError */
+export function assertCount(value: number, what: string): void {
+  assertInteger(value, what, 0, Number.MAX_SAFE_INTEGER)
+}
+
 /** A time as the ledger keeps it, in Unix seconds. @throws NumberOutOfRangeError */
 export function assertTime(value: number, what: string): void {
   assertInteger(value, what, 0, UINT40)

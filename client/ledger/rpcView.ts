@@ -1,10 +1,8 @@
 import type { ContractFunctionReturnType } from "viem"
 import { deviceRegistryAbi } from "../abi/DeviceRegistry.ts"
-import { firmwareRegistryAbi } from "../abi/FirmwareRegistry.ts"
 import { manufacturerRegistryAbi } from "../abi/ManufacturerRegistry.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { keyIdOf } from "../crypto/keyId.ts"
-import { FirmwareRegistryMissingError } from "../errors/firmware.ts"
 import { KeyOwnerAmbiguousError, ReplyMalformedError } from "../errors/ledger.ts"
 import { BlockCalls } from "./blockCalls.ts"
 import type { ViewCall, ViewName } from "./contractCalls.ts"
@@ -33,12 +31,12 @@ import type {
 } from "./ledger.ts"
 import { assertAddress, assertHash32, assertUint32 } from "./limits.ts"
 import type { JsonRpc } from "./rpc/jsonRpc.ts"
+import { RpcReleases } from "./rpcReleases.ts"
 
 const STATUSES: readonly (ManufacturerStatus | undefined)[] = [undefined, "active", "suspended", "left"]
 const PURPOSES: readonly (KeyPurpose | undefined)[] = [undefined, "issuer", "openIssuer", "firmware"]
 const MARKS: readonly Mark[] = ["none", "held", "revoked"]
 const ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
-const ZERO_HASH = `0x${"0".repeat(64)}` as const
 
 type ViewOptions = { deployment: Deployment; rpc: JsonRpc; keyEvents: KeyEvents; block: Block }
 
@@ -50,6 +48,7 @@ export class RpcView implements LedgerView {
   readonly #rpc: JsonRpc
   readonly #keyEvents: KeyEvents
   readonly #calls: BlockCalls
+  readonly #releases: RpcReleases
 
   constructor(options: ViewOptions) {
     this.block = options.block
@@ -61,6 +60,7 @@ export class RpcView implements LedgerView {
     this.#rpc = options.rpc
     this.#keyEvents = options.keyEvents
     this.#calls = new BlockCalls(options.rpc, options.block)
+    this.#releases = new RpcReleases({ ...options, calls: this.#calls })
   }
 
   async manufacturer(manufacturerId: number): Promise<Manufacturer | undefined> {
@@ -250,81 +250,28 @@ export class RpcView implements LedgerView {
     return { head: lower(head), length: Number(length) }
   }
 
-  async release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined> {
-    assertUint32(manufacturerId, "a manufacturer's id")
-    const found = await this.#firmware({
-      abi: firmwareRegistryAbi,
-      functionName: "release",
-      args: [manufacturerId, product, BigInt(securityVersion)],
-    })
-    return releaseOf(manufacturerId, product, found)
+  release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined> {
+    return this.#releases.release(manufacturerId, product, securityVersion)
   }
 
-  async releaseByImage(manufacturerId: number, product: Hex, imageDigest: Hex): Promise<Release | undefined> {
-    assertUint32(manufacturerId, "a manufacturer's id")
-    const found = await this.#firmware({
-      abi: firmwareRegistryAbi,
-      functionName: "releaseByImage",
-      args: [manufacturerId, product, imageDigest],
-    })
-    return releaseOf(manufacturerId, product, found)
+  releaseByImage(manufacturerId: number, product: Hex, imageDigest: Hex): Promise<Release | undefined> {
+    return this.#releases.releaseByImage(manufacturerId, product, imageDigest)
   }
 
-  async latestRelease(manufacturerId: number, product: Hex): Promise<Release | undefined> {
-    assertUint32(manufacturerId, "a manufacturer's id")
-    const found = await this.#firmware({
-      abi: firmwareRegistryAbi,
-      functionName: "latest",
-      args: [manufacturerId, product],
-    })
-    return releaseOf(manufacturerId, product, found)
+  latestRelease(manufacturerId: number, product: Hex): Promise<Release | undefined> {
+    return this.#releases.latestRelease(manufacturerId, product)
   }
 
-  async minimumSecurityVersion(manufacturerId: number, product: Hex): Promise<number> {
-    assertUint32(manufacturerId, "a manufacturer's id")
-    const found = await this.#firmware({
-      abi: firmwareRegistryAbi,
-      functionName: "minimumSecurityVersion",
-      args: [manufacturerId, product],
-    })
-    return safeNumber(found, "minimumSecurityVersion")
+  minimumSecurityVersion(manufacturerId: number, product: Hex): Promise<number> {
+    return this.#releases.minimumSecurityVersion(manufacturerId, product)
   }
 
-  async releaseThreshold(manufacturerId: number): Promise<ReleaseThreshold> {
-    assertUint32(manufacturerId, "a manufacturer's id")
-    const [current, pending, from] = await this.#firmware({
-      abi: firmwareRegistryAbi,
-      functionName: "threshold",
-      args: [manufacturerId],
-    })
-    return { current, pending: pending === 0 ? undefined : { threshold: pending, from } }
+  releaseThreshold(manufacturerId: number): Promise<ReleaseThreshold> {
+    return this.#releases.releaseThreshold(manufacturerId)
   }
 
-  async releaseTexts(release: Release): Promise<ReleaseTexts | undefined> {
-    const { manufacturerId, product, imageDigest } = release
-    const events = await readEvents(this.#rpc, {
-      abi: firmwareRegistryAbi,
-      address: this.#firmwareAddress(),
-      eventName: "ReleasePublished",
-      args: { manufacturerId, product, imageDigest },
-      fromBlock: this.#deployment.block.number,
-      toBlock: this.block.number,
-    })
-    const [event] = events
-    if (event === undefined) return undefined
-    return { version: event.args["version"] as string, uri: event.args["uri"] as string }
-  }
-
-  #firmware<name extends ViewName<typeof firmwareRegistryAbi>>(
-    call: ViewCall<typeof firmwareRegistryAbi, name>,
-  ): Promise<ContractFunctionReturnType<typeof firmwareRegistryAbi, "view" | "pure", name>> {
-    return this.#calls.read(this.#firmwareAddress(), call) as never
-  }
-
-  #firmwareAddress(): Hex {
-    const { firmware } = this.#deployment.contracts
-    if (firmware === undefined) throw new FirmwareRegistryMissingError()
-    return firmware.address
+  releaseTexts(release: Release): Promise<ReleaseTexts | undefined> {
+    return this.#releases.releaseTexts(release)
   }
 
   async #claimedSpki(manufacturerId: number, keyIndex: number, keyId: Hex): Promise<Uint8Array | undefined> {
@@ -358,29 +305,6 @@ export class RpcView implements LedgerView {
 
 function lower(hex: string): Hex {
   return hex.toLowerCase() as Hex
-}
-
-type ReleaseReply = ContractFunctionReturnType<typeof firmwareRegistryAbi, "view", "release">
-
-function releaseOf(manufacturerId: number, product: Hex, found: ReleaseReply): Release | undefined {
-  if (found.releasedAt === 0) return undefined
-  return {
-    manufacturerId,
-    product,
-    securityVersion: safeNumber(found.securityVersion, "release.securityVersion"),
-    imageDigest: lower(found.imageDigest),
-    manifestDigest: orUndefined(lower(found.manifestDigest), ZERO_HASH),
-    releasedAt: found.releasedAt,
-    recalledAt: orUndefined(found.recalledAt, 0),
-    threshold: found.threshold,
-    signers: [...found.signers],
-  }
-}
-
-/** The contract gives no security version beyond 2^40. */
-function safeNumber(value: bigint, what: string): number {
-  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
-  throw new ReplyMalformedError({ what, expected: "at most 2^53-1", found: String(value) })
 }
 
 function orUndefined<T>(value: T, absent: T): T | undefined {

@@ -178,14 +178,21 @@ export class LedgerWriter {
       throw error
     }
     if (outcome.state === "accepted" || (await this.#receiptOf(entry)) !== undefined) return true
+    // What counts the nonce as used may have been this very transaction, delivered twice on its way: its receipt will tell.
+    if (outcome.state === "nonceTaken" && (await this.#isOvertaken(entry))) return true
     await journal.remove(entry.id)
     if (outcome.state === "refused") throw outcome.error
     return false
   }
 
+  /** Whether a block holds a transaction with this nonce. */
+  async #isOvertaken({ nonce }: JournalEntry): Promise<boolean> {
+    return (await nonceAt(this.#options.rpc, this.address, "latest")) > nonce
+  }
+
   /** Waits for a journalled transaction. Undefined when it can never be mined, because another one took its nonce. */
   #follow(entry: JournalEntry, functionName: string): Promise<Mined | undefined> {
-    const { journal, timeoutSeconds, raiseAfterSeconds, receiptLagSeconds, rpc } = this.#options
+    const { journal, timeoutSeconds, raiseAfterSeconds, receiptLagSeconds } = this.#options
     let current = entry
     let offeredAt = 0
     let overtakenAt: number | undefined
@@ -196,7 +203,7 @@ export class LedgerWriter {
         if (!receipt.ok) throw new TransactionFailedError({ hash: receipt.mined.hash, functionName })
         return { answer: receipt.mined }
       }
-      if ((await nonceAt(rpc, this.address, "latest")) > current.nonce) {
+      if (await this.#isOvertaken(current)) {
         // A node may count a transaction before it shows its receipt, and behind one address there may be several nodes.
         overtakenAt ??= seconds
         if (seconds - overtakenAt < receiptLagSeconds) return undefined
