@@ -15,6 +15,10 @@ export { keyIdOf } from "./crypto/keyId.ts"
 export { sha256 } from "./crypto/sha256.ts"
 export { generateP256Key, signerFromPkcs8 } from "./crypto/signer.ts"
 export type { ExportableKeySigner, KeySigner } from "./crypto/signer.ts"
+export { DerReader, oidText } from "./crypto/derReader.ts"
+export { derBitString, derElement, derOctetString, derSequence, derUnsigned } from "./crypto/derWriter.ts"
+export { assertStrictDer, DER } from "./crypto/strictDer.ts"
+export type { DerElement } from "./crypto/strictDer.ts"
 export { ecdsaDerToRaw, ecdsaRawToDer, normalizeLowS, P256_ORDER, splitRaw } from "./crypto/ecdsa.ts"
 export { keyAlgorithmOf } from "./crypto/publicKey.ts"
 export type { CryptoBackend, KeyAlgorithm, SignatureAlgorithm, VerifyParameters } from "./crypto/types.ts"
@@ -22,6 +26,12 @@ export type { CryptoBackend, KeyAlgorithm, SignatureAlgorithm, VerifyParameters 
 export { parseCertificate } from "./x509/certificate.ts"
 export type { Certificate } from "./x509/certificate.ts"
 export { checkDeviceProfile } from "./x509/deviceProfile.ts"
+export { readSignatureAlgorithm, signatureAlgorithmFor, signatureAlgorithmIdentifier } from "./x509/algorithms.ts"
+export { keyIdentifiersOf } from "./x509/keyIdentifiers.ts"
+export { encodeExtensions } from "./x509/extensionEncoding.ts"
+export { readExtensions } from "./x509/extensions.ts"
+export type { CertificateExtension } from "./x509/extensions.ts"
+export { readTime } from "./x509/validityTime.ts"
 export { verifyCertificateSignature } from "./x509/verifyCertificate.ts"
 export { buildCertificate, buildCsr } from "./x509/build.ts"
 export type { BuildCertificateParameters } from "./x509/build.ts"
@@ -63,9 +73,20 @@ export { memoryJournal } from "./ledger/journal.ts"
 export type { Journal, JournalEntry } from "./ledger/journal.ts"
 export { batchRegistrationStatement, keyPossessionStatement, selfRevocationStatement } from "./ledger/statements.ts"
 export type * from "./ledger/ledger.ts"
+export type { FleetChange, FleetState, PlaceMark } from "./ledger/replica/fleetState.ts"
 
 export { Verifier } from "./status/verifier.ts"
 export type { CheckOptions, ManyVerdict, VerifierOptions } from "./status/verifier.ts"
+export { placeStatus, placeStatuses, unmarkedPlaceStatus } from "./status/placeStatus.ts"
+export type {
+  BarredPlace,
+  BatchQuestion,
+  PlaceQuestion,
+  PlaceStatus,
+  PlaceStatusesQuestion,
+} from "./status/placeStatus.ts"
+export { credentialStatus } from "./status/credentialStatus.ts"
+export type { CredentialQuestion } from "./status/credentialStatus.ts"
 export { REVOCATION_REASONS } from "./status/verdict.ts"
 export type { DeviceStatus, RefusalReason, RevocationReason, Verdict, VerdictBatch } from "./status/verdict.ts"
 
@@ -78,6 +99,8 @@ export type { AddKeyParameters } from "./manufacturer/keys.ts"
 export type { LoneCredential, RevokeParameters, Subject } from "./manufacturer/marks.ts"
 export type { WriteOutcome } from "./manufacturer/context.ts"
 export { DeviceClient } from "./device/deviceClient.ts"
+export { readRoleHolders } from "./governance/roleHolders.ts"
+export type { GovernanceRole, RoleHolder } from "./governance/roleHolders.ts"
 export { GovernanceClient } from "./governance/governanceClient.ts"
 export type { Admission, AdmissionResult } from "./governance/governanceClient.ts"
 
