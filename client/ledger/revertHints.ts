@@ -22,7 +22,7 @@ const HINTS: Readonly<Record<string, string>> = {
   SeriesInvalid: "Series run from 1; those from 2^31 on need the issuer key's signature.",
   BatchUnknown: "Check manufacturer and series.",
   BatchIndexOutOfRange: "The index must be below the batch's size.",
-  CredentialAlreadyRegistered: "Nothing to do: the credential is on the ledger.",
+  CredentialAlreadyRegistered: "Another key of the manufacturer registered it; a credential is registered once.",
   SubjectAlreadyMarked: "1 is on hold, 2 revoked. A revocation cannot be undone.",
   SubjectNotHeld: "Read the record again: the hold ended or another took its place.",
   SignatureInvalid: "The signature must be by that key over this statement, with low s.",

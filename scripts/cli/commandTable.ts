@@ -3,6 +3,7 @@ import { batchReceiptCommand } from "./commands/batchReceipt.ts"
 import { batchRegisterCommand } from "./commands/batchRegister.ts"
 import { batchShowCommand } from "./commands/batchShow.ts"
 import { credentialRegisterCommand } from "./commands/credentialRegister.ts"
+import { doctorCommand } from "./commands/doctor.ts"
 import { firmwareListCommand } from "./commands/firmwareList.ts"
 import { firmwareMinimumCommand } from "./commands/firmwareMinimum.ts"
 import { firmwarePrepareCommand } from "./commands/firmwarePrepare.ts"
@@ -36,6 +37,7 @@ export const TOP_COMMANDS: readonly MakeCommand[] = [
   revokeCommand,
   holdCommand,
   unholdCommand,
+  doctorCommand,
 ]
 
 /** Commands of two words, by the first. */
