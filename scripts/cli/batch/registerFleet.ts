@@ -13,6 +13,8 @@ export type RegisterFleetParameters = {
   /** Signs the registration, where the series or the kind of credentials demands it. */
   issuerKey?: KeySigner | undefined
   skipBad?: boolean | undefined
+  /** Orders the batch, so that an index shows nothing about when a device was made. */
+  shuffleSecret?: Uint8Array | undefined
   /** For hashes without an end of their own, in Unix seconds. */
   notAfter?: number | undefined
   /** Manifests of batches registered before: their credentials may not come again. */
@@ -86,6 +88,7 @@ async function build(open: OpenWriter, parameters: RegisterFleetParameters): Pro
       kind: parameters.kind,
       now: new Date(),
       skipBad: parameters.skipBad ?? false,
+      ...(parameters.shuffleSecret === undefined ? {} : { shuffleSecret: parameters.shuffleSecret }),
       ...(parameters.notAfter === undefined ? {} : { notAfter: parameters.notAfter }),
       earlier: await Promise.all(files.map((file) => client.readManifest(file))),
       onProgress: ({ done, total }) => {

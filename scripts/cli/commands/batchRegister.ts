@@ -5,6 +5,7 @@ import { readCertificate } from "../input/certificateFile.ts"
 import { assertKeyPair, readIssuerKey } from "../input/issuerKey.ts"
 import { collect } from "../input/receiptSources.ts"
 import { withWriter } from "../openWriter.ts"
+import type { OpenWriter } from "../openWriter.ts"
 import { newCommand, withSigner } from "../options/common.ts"
 import type { CommonOptions, SignerOptions } from "../options/common.ts"
 import { oneOf, time, uint32 } from "../options/parse.ts"
@@ -25,6 +26,7 @@ type Options = CommonOptions &
     earlier?: string[]
     notAfter?: Date
     skipBad?: boolean
+    shuffle?: string
     dryRun?: boolean
   }
 
@@ -55,6 +57,10 @@ export function batchRegisterCommand(): Command {
     )
     .option("--not-after <time>", "when credentials end of which only a hash is given", time("--not-after"))
     .option("--skip-bad", "leave bad rows out instead of refusing all")
+    .option(
+      "--shuffle <file>",
+      "order the batch by the secret in this file (mode 0600, 16 octets or more; keep it to run again)",
+    )
     .option("--dry-run", "check and build, write nothing, register nothing")
   return withSigner(command).action((fleet: string, options: Options) =>
     runCommand(options.json, () => register(fleet, options)),
@@ -76,6 +82,7 @@ async function register(fleet: string, options: Options): Promise<Answer> {
       series: options.series,
       issuerKey,
       skipBad: options.skipBad,
+      shuffleSecret: options.shuffle === undefined ? undefined : await readShuffleSecret(open, options.shuffle),
       notAfter: options.notAfter === undefined ? undefined : options.notAfter.getTime() / 1000,
       earlier: options.earlier,
       manifest: options.manifest,
@@ -84,6 +91,11 @@ async function register(fleet: string, options: Options): Promise<Answer> {
     })
     return { json: toJson(registered, options), text: () => toText(registered, options) }
   })
+}
+
+/** The octets of the file without the white space around them. */
+async function readShuffleSecret({ node }: OpenWriter, path: string): Promise<Uint8Array> {
+  return new TextEncoder().encode((await node.readSecretFile(path)).trim())
 }
 
 function toJson({ batch, series, transaction, registered, receipts }: RegisteredFleet, options: Options): object {
