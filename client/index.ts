@@ -82,7 +82,7 @@ export type * from "./ledger/ledger.ts"
 export type { FleetChange, FleetState, PlaceMark } from "./ledger/replica/fleetState.ts"
 
 export { Verifier } from "./status/verifier.ts"
-export type { CheckOptions, ManyVerdict, VerifierOptions } from "./status/verifier.ts"
+export type { CheckOptions, ManyVerdict, StreamOptions, VerifierOptions } from "./status/verifier.ts"
 export { placeStatus, placeStatuses, unmarkedPlaceStatus } from "./status/placeStatus.ts"
 export type {
   BarredPlace,

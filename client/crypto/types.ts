@@ -37,4 +37,6 @@ export interface CryptoBackend {
    * @throws {@link AlgorithmUnsupportedError} when neither this back end nor the platform can compute it.
    */
   verify(parameters: VerifyParameters): Promise<boolean>
+  /** The same at once, on the calling thread; absent where the platform, or the purpose, does not let it. Throws alike. */
+  readonly verifyNow?: (parameters: VerifyParameters) => boolean
 }

@@ -1,13 +1,16 @@
 import { fromHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
-import type { Batch, LedgerKey, LedgerView } from "../ledger/ledger.ts"
+import type { Batch, LedgerKey } from "../ledger/ledger.ts"
 import type { Deployment } from "../ledger/deployment.ts"
 import type { Receipt } from "../merkle/receipt.ts"
 import { verifyInclusion } from "../merkle/tree.ts"
 import { decodePositionSerial, positionSerialMatches } from "../x509/positionSerial.ts"
 import type { Position } from "../x509/positionSerial.ts"
 import type { Credential } from "./credential.ts"
+import { wait } from "./steps.ts"
+import type { Steps } from "./steps.ts"
+import type { StatusView } from "./statusView.ts"
 import type { RefusalReason } from "./verdict.ts"
 
 /** Who signed a credential, and where on the ledger it says that it is. */
@@ -28,7 +31,7 @@ export type NoAnchor = { readonly refusal: RefusalReason; readonly detail: strin
 
 export type FindAnchorParameters = {
   readonly credential: Credential
-  readonly head: LedgerView
+  readonly head: StatusView
   readonly deployment: Deployment
   readonly crypto: CryptoBackend
   readonly receipt: Receipt | undefined
@@ -44,18 +47,18 @@ const MOST_CANDIDATES = 8
  *
  * @throws KeyOwnerAmbiguousError when two manufacturers prove possession of that key.
  */
-export async function findAnchor(parameters: FindAnchorParameters): Promise<Anchor | NoAnchor> {
+export function* findAnchor(parameters: FindAnchorParameters): Steps<Anchor | NoAnchor> {
   const { receipt, credential, head } = parameters
   if (receipt === undefined && credential.kind === "rawPublicKey") {
     return none("notAnchored", "A raw public key is checked by its receipt or manifest; none was given.")
   }
-  const anchor = await (receipt === undefined ? anchorByIssuer(parameters) : anchorByReceipt(parameters, receipt))
+  const anchor = yield* receipt === undefined ? anchorByIssuer(parameters) : anchorByReceipt(parameters, receipt)
   // Of a key that the contract could not check, two may prove possession: then it is nobody's, whichever of them was found.
-  if ("issuerKey" in anchor && !anchor.issuerKey.proven) await head.keyById(anchor.issuerKey.keyId)
+  if ("issuerKey" in anchor && !anchor.issuerKey.proven) yield* wait(head.keyById(anchor.issuerKey.keyId))
   return anchor
 }
 
-async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): Promise<Anchor | NoAnchor> {
+function* anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): Steps<Anchor | NoAnchor> {
   const { credential, head, deployment, crypto } = parameters
   const { address } = deployment.contracts.devices
   if (receipt.chainId !== BigInt(deployment.chainId) || receipt.registry !== address) {
@@ -63,7 +66,7 @@ async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receip
     return none("receiptForeign", `The receipt is for ${found}, not chain ${deployment.chainId}, registry ${address}.`)
   }
   const { manufacturerId, series, index, size, proof } = receipt
-  const batch = await head.batch(manufacturerId, series)
+  const batch = yield* wait(head.batch(manufacturerId, series))
   if (batch === undefined) {
     return none(
       "notAnchored",
@@ -85,9 +88,9 @@ async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receip
       `The receipt does not prove that this credential is in batch ${series} at index ${index}.`,
     )
   }
-  const issuerKey = await head.key(manufacturerId, batch.keyIndex)
+  const issuerKey = yield* wait(head.key(manufacturerId, batch.keyIndex))
   if (issuerKey === undefined) return none("issuerUnknown", "The key that the batch names is not proven by its owner.")
-  if (!(await credential.isSignedBy(issuerKey.spki, crypto))) {
+  if (!(yield* wait(credential.isSignedBy(issuerKey.spki, crypto)))) {
     return none("signatureInvalid", "The signature is not that of the key which the batch names.")
   }
   if (issuerKey.purpose !== "issuer") {
@@ -114,12 +117,12 @@ async function anchorByReceipt(parameters: FindAnchorParameters, receipt: Receip
   }
 }
 
-async function anchorByIssuer(parameters: FindAnchorParameters): Promise<Anchor | NoAnchor> {
+function* anchorByIssuer(parameters: FindAnchorParameters): Steps<Anchor | NoAnchor> {
   const { credential, head, deployment, crypto } = parameters
-  const candidates = await candidateKeys(parameters)
+  const candidates = yield* candidateKeys(parameters)
   const signers: LedgerKey[] = []
   for (const key of candidates) {
-    if (await credential.isSignedBy(key.spki, crypto)) signers.push(key)
+    if (yield* wait(credential.isSignedBy(key.spki, crypto))) signers.push(key)
   }
   const issuerKey = signers[0]
   if (issuerKey === undefined) {
@@ -137,7 +140,7 @@ async function anchorByIssuer(parameters: FindAnchorParameters): Promise<Anchor 
   if (position === undefined) return { issuerKey, place: undefined, batch: undefined, included: false, evidence: [] }
 
   const { manufacturerId, series, index } = position
-  const batch = await head.batch(manufacturerId, series)
+  const batch = yield* wait(head.batch(manufacturerId, series))
   const fits = manufacturerId === issuerKey.manufacturerId && batch?.keyIndex === issuerKey.index && index < batch.size
   if (!fits)
     return none("positionElsewhere", `Its serial number names index ${index} of batch ${series}, which is not there.`)
@@ -150,26 +153,26 @@ async function anchorByIssuer(parameters: FindAnchorParameters): Promise<Anchor 
   }
 }
 
-async function candidateKeys({
+function* candidateKeys({
   credential,
   head,
   issuerKeyId,
   deployment,
-}: FindAnchorParameters): Promise<readonly LedgerKey[]> {
+}: FindAnchorParameters): Steps<readonly LedgerKey[]> {
   const found = new Map<Hex, LedgerKey>()
   const add = (key: LedgerKey | undefined): void => {
     if (key !== undefined) found.set(key.keyId, key)
   }
-  if (issuerKeyId !== undefined) add(await head.keyById(issuerKeyId))
+  if (issuerKeyId !== undefined) add(yield* wait(head.keyById(issuerKeyId)))
   // A position names the batch, and the batch its key. Whether it is one shows only once that key is known.
   const position = credential.serial === undefined ? undefined : decodePositionSerial(credential.serial)
   if (position !== undefined) {
-    const batch = await head.batch(position.manufacturerId, position.series)
-    const key = batch === undefined ? undefined : await head.key(position.manufacturerId, batch.keyIndex)
+    const batch = yield* wait(head.batch(position.manufacturerId, position.series))
+    const key = batch === undefined ? undefined : yield* wait(head.key(position.manufacturerId, batch.keyIndex))
     if (key !== undefined && positionOf(credential, deployment, key) !== undefined) add(key)
   }
   if (found.size === 0 && credential.authorityKeyIdentifier !== undefined) {
-    const keys = await head.keysByIdentifier(credential.authorityKeyIdentifier)
+    const keys = yield* wait(head.keysByIdentifier(credential.authorityKeyIdentifier))
     keys.slice(0, MOST_CANDIDATES).forEach(add)
   }
   return [...found.values()]

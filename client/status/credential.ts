@@ -8,7 +8,8 @@ import { parseCertificate } from "../x509/certificate.ts"
 import type { Certificate } from "../x509/certificate.ts"
 import { checkDeviceProfile } from "../x509/deviceProfile.ts"
 import { readOneCertificate } from "../x509/pem.ts"
-import { verifyCertificateSignature } from "../x509/verifyCertificate.ts"
+import { signatureQuestion } from "../x509/verifyCertificate.ts"
+import type { Soon } from "./steps.ts"
 
 /** A device's credential, of either kind, as the status check sees it. Times are Unix seconds. */
 export type Credential = {
@@ -24,7 +25,7 @@ export type Credential = {
   /** Rules of the device profile that it breaks. */
   readonly findings: readonly string[]
   /** Whether `issuerSpki` signed it (X.509), or whether it is signed by its own key (raw public key). */
-  isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Promise<boolean>
+  isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean>
 }
 
 /** A certificate as a credential. @throws DerError, CertificateMalformedError, PemBlockMissingError, PemBlocksManyError */
@@ -48,8 +49,14 @@ function credentialOf(certificate: Certificate): Credential {
     authorityKeyIdentifier:
       certificate.authorityKeyIdentifier === undefined ? undefined : toHex(certificate.authorityKeyIdentifier),
     findings: checkDeviceProfile(certificate).map(({ code, message }) => `${code}: ${message}`),
-    isSignedBy: (issuerSpki, crypto) => verifyCertificateSignature(certificate, issuerSpki, crypto),
+    isSignedBy: (issuerSpki, crypto) => isCertificateSignedBy(certificate, issuerSpki, crypto),
   }
+}
+
+function isCertificateSignedBy(certificate: Certificate, issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean> {
+  const question = signatureQuestion(certificate, issuerSpki)
+  if (question === undefined) return false
+  return crypto.verifyNow === undefined ? crypto.verify(question) : crypto.verifyNow(question)
 }
 
 /** A raw public key object as a credential. @throws what {@link decodeRawPublicKey} throws. */

@@ -1,10 +1,12 @@
 import { FleetrootError } from "../errors/base.ts"
-import type { BitRevocation, Batch, LedgerKey, LedgerView, Manufacturer } from "../ledger/ledger.ts"
+import type { Batch, BitRevocation, CredentialRecord, LedgerKey, Manufacturer } from "../ledger/ledger.ts"
 import { bitIsSet } from "./anchor.ts"
 import type { Anchor } from "./anchor.ts"
 import type { Credential } from "./credential.ts"
 import type { StandingFacts } from "./decide.ts"
-import type { Moment } from "../ledger/moment.ts"
+import { run, wait, waitForAll } from "./steps.ts"
+import type { Steps } from "./steps.ts"
+import type { StatusMoment, StatusView } from "./statusView.ts"
 
 /** What the ledger says about an anchored credential, at the head and where things are settled. */
 export type Standing = {
@@ -17,15 +19,15 @@ export type Standing = {
 }
 
 /** Reads everything that {@link decide} asks for; undefined if the ledger does not know the issuer there. */
-export async function readStanding(
+export function* readStanding(
   credential: Credential,
   anchor: Anchor,
-  { head, settled, today, time }: Moment,
-): Promise<Standing | undefined> {
+  { head, settled, today, time }: StatusMoment,
+): Steps<Standing | undefined> {
   const { place, issuerKey } = anchor
-  const [now, before, key] = await Promise.all([
-    readMarks(head, credential, anchor, true),
-    settled === head ? undefined : readMarks(settled, credential, anchor, false),
+  const [now, before, key] = yield* waitForAll<[Marks, Marks | undefined, LedgerKey | undefined]>([
+    run(readMarks(head, credential, anchor, true)),
+    settled === head ? undefined : run(readMarks(settled, credential, anchor, false)),
     today.key(issuerKey.manufacturerId, issuerKey.index),
   ])
   if (now.manufacturer === undefined || key === undefined || key.keyId !== issuerKey.keyId) return undefined
@@ -55,30 +57,34 @@ type Marks = Pick<StandingFacts, "batch" | "bit" | "credentialRecord" | "deviceK
   readonly manufacturer: Manufacturer | undefined
 }
 
-async function readMarks(view: LedgerView, credential: Credential, anchor: Anchor, explain: boolean): Promise<Marks> {
+function* readMarks(view: StatusView, credential: Credential, anchor: Anchor, explain: boolean): Steps<Marks> {
   const { place, issuerKey } = anchor
   const { manufacturerId } = issuerKey
-  const [manufacturer, credentialRecord, deviceKeyRecord, batch, bit] = await Promise.all([
+  const [manufacturer, credentialRecord, deviceKeyRecord, batch, bit] = yield* waitForAll<
+    [Manufacturer | undefined, CredentialRecord, CredentialRecord, Batch | undefined, Marks["bit"]]
+  >([
     view.manufacturer(manufacturerId),
     view.record(manufacturerId, credential.credentialHash),
     view.record(manufacturerId, credential.deviceKeyId),
     place === undefined ? undefined : view.batch(manufacturerId, place.series),
-    place === undefined ? undefined : readBit(view, manufacturerId, place, explain),
+    place === undefined ? undefined : run(readBit(view, manufacturerId, place, explain)),
   ])
   return { manufacturer, credentialRecord, deviceKeyRecord, batch, bit }
 }
 
-async function readBit(
-  view: LedgerView,
+function* readBit(
+  view: StatusView,
   manufacturerId: number,
   { series, index }: { series: number; index: number },
   explain: boolean,
-): Promise<Partial<BitRevocation> | undefined> {
-  const word = await view.word(manufacturerId, series, Math.floor(index / 256))
-  if (!bitIsSet(word, index)) return undefined
+): Steps<Partial<BitRevocation> | undefined> {
+  const isSet =
+    view.bit?.(manufacturerId, series, index) ??
+    bitIsSet(yield* wait(view.word(manufacturerId, series, Math.floor(index / 256))), index)
+  if (!isSet) return undefined
   if (!explain) return {}
   try {
-    return (await view.bitRevocation(manufacturerId, series, index)) ?? {}
+    return (yield* wait(view.bitRevocation(manufacturerId, series, index))) ?? {}
   } catch (error) {
     // When and why is for information; that the bit is set is the answer.
     if (error instanceof FleetrootError) return {}

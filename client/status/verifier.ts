@@ -3,6 +3,7 @@ import type { Hex } from "../crypto/hex.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
 import type { FleetrootError } from "../errors/base.ts"
 import { CryptoError } from "../errors/crypto.ts"
+import { NumberOutOfRangeError } from "../errors/ledger.ts"
 import { ManifestError, MerkleError } from "../errors/merkle.ts"
 import { X509Error } from "../errors/x509.ts"
 import type { Evidence, Finality, Ledger } from "../ledger/ledger.ts"
@@ -18,11 +19,19 @@ import type { Credential } from "./credential.ts"
 import { complaintsOf, decide, subjectsOf } from "./decide.ts"
 import type { Decision } from "./decide.ts"
 import { readMoment } from "../ledger/moment.ts"
-import type { Moment, MomentOptions } from "../ledger/moment.ts"
+import type { MomentOptions } from "../ledger/moment.ts"
+import { stateOf } from "../ledger/replica/stateView.ts"
 import { interestOf } from "./interest.ts"
 import { loneClaim } from "./loneClaim.ts"
+import { mapInOrder } from "./mapInOrder.ts"
+import { pause } from "./pause.ts"
+import { SharedMoment } from "./sharedMoment.ts"
 import { readStanding } from "./standing.ts"
 import type { Standing } from "./standing.ts"
+import { statusMoment } from "./statusView.ts"
+import type { StatusMoment } from "./statusView.ts"
+import { run, wait } from "./steps.ts"
+import type { Soon, Steps } from "./steps.ts"
 import type { RefusalReason, Verdict } from "./verdict.ts"
 
 export type VerifierOptions = {
@@ -47,6 +56,16 @@ export type CheckOptions = {
   /** Key id of the issuer, for certificates that do not say who issued them. */
   issuerKeyId?: Hex
 }
+
+export type StreamOptions = Omit<CheckOptions, "receipt"> & {
+  /** How many certificates may be in the making or waiting to be taken. At most 65,536; default: 256. */
+  inFlight?: number
+}
+
+const DEFAULT_IN_FLIGHT = 256
+const MOST_IN_FLIGHT = 65_536
+/** So many certificates are checked before others have their turn on this thread. */
+const AT_ONCE = 64
 
 /** One answer of {@link Verifier.checkMany}: a verdict, or why the input is no credential. */
 export type ManyVerdict =
@@ -91,53 +110,95 @@ export class Verifier {
     options: Omit<CheckOptions, "receipt"> = {},
   ): Promise<ManyVerdict[]> {
     const issuerKeyId = readIssuerKeyId(options)
-    const questions = await Promise.all(Array.from(inputs, (input) => readQuestion(input, options)))
+    const questions = await Promise.all(Array.from(inputs, async (input) => run(readQuestion(input, options))))
     // Of many, what will be read is not worth saying in advance: they share their trips.
     const [first, another] = questions
     const interest =
       first === undefined || "error" in first || another !== undefined
         ? undefined
         : interestOf(first.credential, first.receipt)
-    const moment = await readMoment(this.#options, options.at, interest)
-    const answers = questions.map(async (question): Promise<ManyVerdict> => {
-      if ("error" in question) return { status: "unknown", reason: "malformed", error: question.error }
-      const { credential, receipt } = question
-      return this.#check(credential, moment, { receipt, issuerKeyId })
-    })
-    return Promise.all(answers)
+    const read = await readMoment(this.#options, options.at, interest)
+    const moment = statusMoment(read)
+    const answer = async (question: Question): Promise<ManyVerdict> => run(this.#answer(question, moment, issuerKeyId))
+    if (stateOf(read.head) === undefined) return Promise.all(questions.map(answer))
+
+    // From memory the answers come without waiting: others must have their turn in between.
+    const answers: ManyVerdict[] = []
+    for (let from = 0; from < questions.length; from += AT_ONCE) {
+      if (from > 0) await pause()
+      answers.push(...(await Promise.all(questions.slice(from, from + AT_ONCE).map(answer))))
+    }
+    return answers
+  }
+
+  /**
+   * Checks certificates as they come, in their order, in bounded memory: no more of `source` is asked for than there is room.
+   * Each answer rests on blocks that were the newest at most a second before its question, or at most 256 questions before. What
+   * is no certificate gets an answer too; an error that concerns the ledger ends the stream, after the answers before it.
+   */
+  async *checkStream(
+    source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<ManyVerdict, void, undefined> {
+    const issuerKeyId = readIssuerKeyId(options)
+    const { inFlight = DEFAULT_IN_FLIGHT } = options
+    if (!Number.isSafeInteger(inFlight) || inFlight < 1 || inFlight > MOST_IN_FLIGHT) {
+      throw new NumberOutOfRangeError({ what: "inFlight", found: inFlight, minimum: 1, maximum: MOST_IN_FLIGHT })
+    }
+    const moments = new SharedMoment(this.#options, options.at)
+    const work = (input: string | Uint8Array): Soon<ManyVerdict> =>
+      run(this.#answerInStream(input, moments, options, issuerKeyId))
+    yield* mapInOrder(source, work, inFlight)
+  }
+
+  *#answerInStream(
+    input: string | Uint8Array,
+    moments: SharedMoment,
+    options: CheckOptions,
+    issuerKeyId: Hex | undefined,
+  ): Steps<ManyVerdict> {
+    const question = yield* readQuestion(input, options)
+    const moment = yield* wait(moments.get())
+    return yield* this.#answer(question, moment, issuerKeyId)
+  }
+
+  *#answer(question: Question, moment: StatusMoment, issuerKeyId: Hex | undefined): Steps<ManyVerdict> {
+    if ("error" in question) return { status: "unknown", reason: "malformed", error: question.error }
+    const { credential, receipt } = question
+    return yield* this.#check(credential, moment, { receipt, issuerKeyId })
   }
 
   async #checkOne(credential: Credential, options: CheckOptions): Promise<Verdict> {
     const issuerKeyId = readIssuerKeyId(options)
-    const receipt = await receiptFor(credential, options)
-    const moment = await readMoment(this.#options, options.at, interestOf(credential, receipt))
-    return this.#check(credential, moment, { receipt, issuerKeyId })
+    const receipt = await run(receiptFor(credential, options))
+    const moment = statusMoment(await readMoment(this.#options, options.at, interestOf(credential, receipt)))
+    return run(this.#check(credential, moment, { receipt, issuerKeyId }))
   }
 
-  async #check(
+  *#check(
     credential: Credential,
-    moment: Moment,
+    moment: StatusMoment,
     { receipt, issuerKeyId }: { receipt: Receipt | undefined; issuerKeyId: Hex | undefined },
-  ): Promise<Verdict> {
+  ): Steps<Verdict> {
     const broken = credential.findings[0]
     if (broken !== undefined) return this.#refuse(credential, moment, "profileViolated", broken)
     const { deployment } = this.#options.ledger
     const { head } = moment
-    const anchor = await findAnchor({ credential, head, deployment, crypto: this.#crypto, receipt, issuerKeyId })
+    const anchor = yield* findAnchor({ credential, head, deployment, crypto: this.#crypto, receipt, issuerKeyId })
     if ("refusal" in anchor) return this.#refuse(credential, moment, anchor.refusal, anchor.detail)
-    const standing = await readStanding(credential, anchor, moment)
+    const standing = yield* readStanding(credential, anchor, moment)
     if (standing === undefined) {
       return this.#refuse(credential, moment, "issuerUnknown", "The ledger does not know the issuer any more.")
     }
     const verdict = this.#judge(credential, anchor, standing, moment)
     if (verdict.status !== "good" || moment.head !== moment.today) return verdict
-    const claim = await loneClaim(credential, anchor, moment)
+    const claim = yield* loneClaim(credential, anchor, moment)
     if (claim === undefined) return verdict
     const { status, reason, detail, since } = claim
     return { ...verdict, status, reason, detail, since: since === null ? null : dateOf(since) }
   }
 
-  #judge(credential: Credential, anchor: Anchor, standing: Standing, moment: Moment): Verdict {
+  #judge(credential: Credential, anchor: Anchor, standing: Standing, moment: StatusMoment): Verdict {
     const { manufacturer, registeredAt, facts } = standing
     const { place } = anchor
     const { batch } = facts
@@ -167,7 +228,7 @@ export class Verifier {
    * Good needs more than the head: no hold that ended in a block which is not final yet, and no bad news from a block that a
    * reorganisation took away since. Such news stands until the chain is final past it.
    */
-  #withNewsOf({ facts, settledFacts }: Standing, { head, settled, today }: Moment, decision: Decision): Decision {
+  #withNewsOf({ facts, settledFacts }: Standing, { head, settled, today }: StatusMoment, decision: Decision): Decision {
     // Of the past nothing is news.
     if (head !== today) return decision
     const finalNumber = settled.block.number
@@ -183,7 +244,7 @@ export class Verifier {
     return { ...seen, detail: `${seen.detail} Seen in a block that was reorganised since; waiting for finality.` }
   }
 
-  #refuse(credential: Credential, moment: Moment, reason: RefusalReason, detail: string): Verdict {
+  #refuse(credential: Credential, moment: StatusMoment, reason: RefusalReason, detail: string): Verdict {
     const found = { manufacturer: null, batch: null, anchoredAt: null, evidence: [] }
     return verdictOf(credential, moment, { status: "unknown", reason, detail, since: null }, found)
   }
@@ -191,7 +252,7 @@ export class Verifier {
 
 function verdictOf(
   credential: Credential,
-  { head, settled, staleSeconds }: Moment,
+  { head, settled, staleSeconds }: StatusMoment,
   decision: Decision,
   found: Pick<Verdict, "manufacturer" | "batch" | "anchoredAt"> & { evidence: readonly Evidence[] },
 ): Verdict {
@@ -232,21 +293,20 @@ function unlessUnproven(
 }
 
 /** A credential with its receipt, or why it is none. */
-async function readQuestion(
-  input: string | Uint8Array,
-  options: CheckOptions,
-): Promise<{ credential: Credential; receipt: Receipt | undefined } | { error: FleetrootError }> {
+type Question = { credential: Credential; receipt: Receipt | undefined } | { error: FleetrootError }
+
+function* readQuestion(input: string | Uint8Array, options: CheckOptions): Steps<Question> {
   try {
     const credential = certificateCredential(input)
-    return { credential, receipt: await receiptFor(credential, options) }
+    return { credential, receipt: yield* receiptFor(credential, options) }
   } catch (error) {
     if (isMalformedInput(error)) return { error }
     throw error
   }
 }
 
-async function receiptFor(credential: Credential, options: CheckOptions): Promise<Receipt | undefined> {
-  const given = options.receipt ?? (await options.receipts?.receiptOf(credential.credentialHash))
+function* receiptFor(credential: Credential, options: CheckOptions): Steps<Receipt | undefined> {
+  const given = options.receipt ?? (yield* wait(options.receipts?.receiptOf(credential.credentialHash)))
   if (given === undefined) return undefined
   if (given instanceof Uint8Array) return decodeReceipt(given)
   assertReceipt(given)

@@ -1,8 +1,14 @@
 import { equalBytes } from "../crypto/hex.ts"
 import { keyAlgorithmOf } from "../crypto/publicKey.ts"
-import type { CryptoBackend } from "../crypto/types.ts"
+import type { CryptoBackend, VerifyParameters } from "../crypto/types.ts"
 import { signatureAlgorithmFor } from "./algorithms.ts"
 import type { Certificate } from "./certificate.ts"
+
+/** What a certificate's signature depends on. */
+export type SignedParts = Pick<
+  Certificate,
+  "tbs" | "signatureValue" | "signatureAlgorithm" | "signatureAlgorithmDer" | "innerSignatureAlgorithmDer"
+>
 
 /**
  * Whether the key in `issuerSpki` signed this certificate: over the TBSCertificate's bytes as they came.
@@ -13,19 +19,23 @@ import type { Certificate } from "./certificate.ts"
  * @throws {@link AlgorithmUnsupportedError} when this platform cannot compute the algorithm: no answer, not "no".
  */
 export async function verifyCertificateSignature(
-  certificate: Pick<
-    Certificate,
-    "tbs" | "signatureValue" | "signatureAlgorithm" | "signatureAlgorithmDer" | "innerSignatureAlgorithmDer"
-  >,
+  certificate: SignedParts,
   issuerSpki: Uint8Array,
   crypto: CryptoBackend,
 ): Promise<boolean> {
+  const question = signatureQuestion(certificate, issuerSpki)
+  return question !== undefined && crypto.verify(question)
+}
+
+/** What a back end is to be asked whether the key in `issuerSpki` signed this certificate; undefined if it cannot have. */
+export function signatureQuestion(certificate: SignedParts, issuerSpki: Uint8Array): VerifyParameters | undefined {
   const { tbs, signatureValue, signatureAlgorithm, signatureAlgorithmDer, innerSignatureAlgorithmDer } = certificate
   // RFC 5280, 4.1.1.2: the two MUST be the same.
-  if (signatureAlgorithm === undefined || !equalBytes(signatureAlgorithmDer, innerSignatureAlgorithmDer)) return false
+  if (signatureAlgorithm === undefined || !equalBytes(signatureAlgorithmDer, innerSignatureAlgorithmDer))
+    return undefined
 
   const key = keyAlgorithmOf(issuerSpki)
   const algorithm = key === undefined ? undefined : signatureAlgorithmFor(signatureAlgorithm, key)
-  if (algorithm === undefined) return false
-  return crypto.verify({ algorithm, spki: issuerSpki, message: tbs, signature: signatureValue })
+  if (algorithm === undefined) return undefined
+  return { algorithm, spki: issuerSpki, message: tbs, signature: signatureValue }
 }
