@@ -99,20 +99,20 @@ export function* placeStatuses(question: PlaceStatusesQuestion): Generator<Barre
   if ("status" in frame) return
   const unmarked = judge(frame, undefined, undefined)
   const allListed = unmarked.status !== "good" && !(onlyBad && unmarked.status === "unknown")
-  let next = 0
+  let next = allListed ? 0 : frame.size
   const marks = bothMarks(
     head.placeMarks(manufacturerId, series),
     frame.before === undefined ? [] : settled.placeMarks(manufacturerId, series),
   )
   for (const { index, mark, before } of marks) {
     if (index >= frame.size) break
-    for (; allListed && next < index; next++) yield { index: next, ...unmarked }
-    next = index + 1
+    for (; next < index; next++) yield { index: next, ...unmarked }
+    if (next === index) next++
     const status = judge(frame, mark, before)
     if (status.status === "good" || (onlyBad && status.status === "unknown")) continue
     yield { index, ...status }
   }
-  for (; allListed && next < frame.size; next++) yield { index: next, ...unmarked }
+  for (; next < frame.size; next++) yield { index: next, ...unmarked }
 }
 
 type Facts = Omit<StandingFacts, "credentialRecord" | "deviceKeyRecord" | "bit">
@@ -260,13 +260,17 @@ function* bothMarks(marks: Iterable<PlaceMark>, settled: Iterable<PlaceMark>): G
   let before = nextOf(behind)
   while (mark !== undefined || before !== undefined) {
     const index = Math.min(mark?.index ?? Infinity, before?.index ?? Infinity)
-    yield { index, mark: mark?.index === index ? mark : undefined, before: before?.index === index ? before : undefined }
+    yield {
+      index,
+      mark: mark?.index === index ? mark : undefined,
+      before: before?.index === index ? before : undefined,
+    }
     if (mark?.index === index) mark = nextOf(ahead)
     if (before?.index === index) before = nextOf(behind)
   }
 }
 
 function nextOf(iterator: Iterator<PlaceMark>): PlaceMark | undefined {
-  const { done, value } = iterator.next()
-  return done === true ? undefined : value
+  const result = iterator.next()
+  return result.done === true ? undefined : result.value
 }

@@ -1,0 +1,111 @@
+import { FleetrootError } from "../../client/index.ts"
+
+/** The parent of every error about answering who is revoked, by OCSP and CRLs. */
+export class RevocationError extends FleetrootError {
+  override name = "RevocationError"
+  override readonly code: string = "REVOCATION"
+}
+
+/** Bytes that are no OCSP request, or not one of the form that this responder takes. RFC 6960, 4.1.1. */
+export class OcspRequestMalformedError extends RevocationError {
+  override name = "OcspRequestMalformedError" as const
+  override readonly code = "OCSP_REQUEST_MALFORMED"
+  readonly reason: string
+
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super(`This is no OCSP request: ${reason}.`, {
+      hint: "Send the DER of one OCSPRequest, or its base64 in the path of a GET.",
+      docs: "docs/errors.md#ocsp-request-malformed",
+      cause,
+    })
+    this.reason = reason
+  }
+}
+
+/** A request for more certificates than one answer may hold. */
+export class OcspRequestTooManyError extends RevocationError {
+  override name = "OcspRequestTooManyError" as const
+  override readonly code = "OCSP_REQUEST_TOO_MANY"
+  readonly allowed: number
+
+  constructor({ allowed }: { allowed: number }) {
+    super(`The OCSP request asks about more than ${allowed} certificates.`, {
+      hint: "Ask in several requests; one certificate each can be cached (RFC 9919).",
+      docs: "docs/errors.md#ocsp-request-too-many",
+    })
+    this.allowed = allowed
+  }
+}
+
+/** Nobody here may answer for the issuer, or for all the issuers, of a request. */
+export class OcspIssuerForeignError extends RevocationError {
+  override name = "OcspIssuerForeignError" as const
+  override readonly code = "OCSP_ISSUER_FOREIGN"
+
+  constructor() {
+    super("The OCSP request is not about certificates of one issuer that this gateway answers for.", {
+      hint: "Give the gateway the issuer's certificate; ask about one issuer at a time.",
+      docs: "docs/errors.md#ocsp-issuer-foreign",
+    })
+  }
+}
+
+/** The responder certificate that was given may not sign for its issuer. RFC 6960, 4.2.2.2. */
+export class ResponderUnfitError extends RevocationError {
+  override name = "ResponderUnfitError" as const
+  override readonly code = "RESPONDER_UNFIT"
+  readonly reason: string
+
+  constructor({ reason }: { reason: string }) {
+    super(`The OCSP responder's certificate cannot be used: ${reason}.`, {
+      hint: "Have the issuer sign one with the purpose id-kp-OCSPSigning, or leave it out and give the issuer's key.",
+      docs: "docs/errors.md#responder-unfit",
+    })
+    this.reason = reason
+  }
+}
+
+/** What an issuer's certificate and key must be to one another, and are not. */
+export class IssuerUnfitError extends RevocationError {
+  override name = "IssuerUnfitError" as const
+  override readonly code = "ISSUER_UNFIT"
+  readonly reason: string
+
+  constructor({ reason }: { reason: string }) {
+    super(`This issuer cannot be served: ${reason}.`, {
+      hint: "Give the certificate of the CA that signs device certificates, and the key that belongs to it.",
+      docs: "docs/errors.md#issuer-unfit",
+    })
+    this.reason = reason
+  }
+}
+
+/** Nothing is there to sign an issuer's answers with. */
+export class IssuerKeyAbsentError extends RevocationError {
+  override name = "IssuerKeyAbsentError" as const
+  override readonly code = "ISSUER_KEY_ABSENT"
+  readonly what: "OCSP answers" | "CRLs"
+
+  constructor({ what, open = false }: { what: "OCSP answers" | "CRLs"; open?: boolean }) {
+    const why = open ? "An open issuer's key signs device certificates and nothing else" : "There is no key"
+    super(`${why}, so nobody signs ${what} of this issuer.`, {
+      hint: what === "CRLs" ? "Use OCSP, or an issuer key." : "Give a responder's certificate and key.",
+      docs: "docs/errors.md#issuer-key-absent",
+    })
+    this.what = what
+  }
+}
+
+/** The replica gives no picture of the ledger; `cause` says why. */
+export class LedgerSilentError extends RevocationError {
+  override name = "LedgerSilentError" as const
+  override readonly code = "LEDGER_SILENT"
+
+  constructor({ cause }: { cause: unknown }) {
+    super("The ledger's state is not known at the moment.", {
+      hint: "Look at the replica's fault, and at the node that it follows.",
+      docs: "docs/errors.md#ledger-silent",
+      cause,
+    })
+  }
+}

@@ -1,0 +1,76 @@
+import {
+  credentialStatus,
+  decodePositionSerial,
+  placeStatus,
+  positionSerialMatches,
+  toHex,
+  type FleetState,
+  type Hex,
+  type PlaceStatus,
+} from "../../client/index.ts"
+import type { SerialEntry, SerialMap } from "../store/serialMap.ts"
+import type { FleetSource } from "./context.ts"
+
+/** What a serial number leads to. */
+export type SerialSubject =
+  | { readonly kind: "place"; readonly manufacturerId: number; readonly series: number; readonly index: number }
+  | { readonly kind: "entry"; readonly entry: SerialEntry }
+  | { readonly kind: "nothing" }
+
+/** A serial that leads nowhere. */
+const NOT_ANCHORED: PlaceStatus = {
+  status: "unknown",
+  reason: 0,
+  since: undefined,
+  invalidityDate: undefined,
+  detail: "The ledger knows no certificate by this serial number.",
+  refusal: "notAnchored",
+}
+
+const COMPROMISED: PlaceStatus = {
+  status: "revoked",
+  reason: 2,
+  since: undefined,
+  invalidityDate: undefined,
+  detail: "Its issuer key was compromised.",
+  refusal: undefined,
+}
+
+/** Finds what a serial number of an issuer stands for: the place that it names, or the certificate that was imported. */
+export async function findSerial(
+  { replica, serials }: { readonly replica: Pick<FleetSource, "deployment">; readonly serials?: SerialMap | undefined },
+  issuerKeyId: Hex,
+  serial: Uint8Array,
+): Promise<SerialSubject> {
+  const { chainId, contracts } = replica.deployment
+  const binding = { chainId: BigInt(chainId), registry: contracts.devices.address, issuerKeyId }
+  const position = decodePositionSerial(serial)
+  if (position !== undefined && positionSerialMatches(serial, binding)) {
+    const { manufacturerId, series, index } = position
+    return { kind: "place", manufacturerId, series, index }
+  }
+  const entry = await serials?.get(issuerKeyId, toHex(serial))
+  return entry === undefined ? { kind: "nothing" } : { kind: "entry", entry }
+}
+
+/**
+ * What the ledger says of it.
+ *
+ * @throws KeyOwnerAmbiguousError when two manufacturers proved possession of the issuer key.
+ */
+export function serialStatus(
+  subject: SerialSubject,
+  issuerKeyId: Hex,
+  { head, settled }: { readonly head: FleetState; readonly settled: FleetState },
+): PlaceStatus {
+  const since = head.keyById(issuerKeyId)?.compromisedSince
+  // Of a compromised key every serial is revoked, also one that nobody has seen: no serial shows what was signed before.
+  if (since !== undefined) return { ...COMPROMISED, since }
+  if (subject.kind === "entry") return credentialStatus({ ...subject.entry, head, settled, issuerKeyId })
+  if (subject.kind === "nothing") return NOT_ANCHORED
+  const { manufacturerId, series, index } = subject
+  const batch = head.batch(manufacturerId, series)
+  // Raw public keys have no serial numbers: whatever carries this one is none of the batch.
+  if (batch?.rawPublicKeys === true) return NOT_ANCHORED
+  return placeStatus({ head, settled, manufacturerId, series, index, issuerKeyId })
+}

@@ -1,0 +1,52 @@
+/** An answer that was signed once. */
+export type CachedAnswer = {
+  /** What it says; it is given again only while the ledger says the same. */
+  readonly says: string
+  /** Unix seconds from which on it is signed anew. */
+  readonly refreshAt: number
+  readonly answer: Promise<SignedAnswer>
+}
+
+export type SignedAnswer = {
+  readonly der: Uint8Array
+  /** Unix seconds. */
+  readonly thisUpdate: number
+  readonly nextUpdate: number
+}
+
+/** Signed answers by question, the least recently used dropped first. */
+export class AnswerCache {
+  readonly #answers = new Map<string, CachedAnswer>()
+  readonly #capacity: number
+
+  /** @param capacity How many answers; one takes about two kilobytes. */
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  get size(): number {
+    return this.#answers.size
+  }
+
+  get(question: string, says: string, now: number): Promise<SignedAnswer> | undefined {
+    const cached = this.#answers.get(question)
+    if (cached === undefined) return undefined
+    this.#answers.delete(question)
+    if (cached.says !== says || now >= cached.refreshAt) return undefined
+    this.#answers.set(question, cached)
+    return cached.answer
+  }
+
+  put(question: string, cached: CachedAnswer): void {
+    if (this.#capacity <= 0) return
+    this.#answers.delete(question)
+    if (this.#answers.size >= this.#capacity) {
+      const [oldest] = this.#answers.keys()
+      if (oldest !== undefined) this.#answers.delete(oldest)
+    }
+    this.#answers.set(question, cached)
+    cached.answer.catch(() => {
+      if (this.#answers.get(question) === cached) this.#answers.delete(question)
+    })
+  }
+}
