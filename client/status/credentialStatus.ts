@@ -17,8 +17,7 @@ export type CredentialQuestion = {
   readonly deviceKeyId: Hex
   /** Its place, shown by a receipt or manifest before; undefined if it has a record of its own. */
   readonly place: { readonly manufacturerId: number; readonly series: number; readonly index: number } | undefined
-  /** Unix seconds, both inclusive. */
-  readonly notBefore: number
+  /** Unix seconds, inclusive. Its beginning is for whoever holds the certificate to judge, by a clock that is not the head's. */
   readonly notAfter: number
 }
 
@@ -45,7 +44,7 @@ const WEIGHT = { good: 0, unknown: 1, onHold: 2, revoked: 3 } as const satisfies
 
 /** What the records of the credential and of its key say; of a placed one, its place says whether the anchor is final. */
 function subjectStatus(question: CredentialQuestion, issuerKey: LedgerKey): PlaceStatus {
-  const { head, settled, credentialHash, deviceKeyId, place, notBefore, notAfter } = question
+  const { head, settled, credentialHash, deviceKeyId, place, notAfter } = question
   const { manufacturerId } = issuerKey
   const manufacturer = head.manufacturer(manufacturerId)
   if (manufacturer === undefined) return nothing("issuerUnknown", "The ledger does not know the manufacturer.")
@@ -66,7 +65,7 @@ function subjectStatus(question: CredentialQuestion, issuerKey: LedgerKey): Plac
     bit: undefined,
     credentialRecord,
     deviceKeyRecord: head.record(manufacturerId, deviceKeyId),
-    notBefore,
+    notBefore: 0,
     notAfter,
     anchorNotAfter: place === undefined ? credentialRecord.notAfter : undefined,
   }
