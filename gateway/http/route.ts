@@ -15,7 +15,7 @@ export type HttpRequest = {
   /** Whether it came over TLS. */
   readonly secure: boolean
   readonly remoteAddress: string
-  /** Aborted when the client went away or the gateway stops. */
+  /** Aborted when the client went away, the gateway stops, or the answer took too long. */
   readonly signal: AbortSignal
 }
 
@@ -36,5 +36,7 @@ export type Route = {
   readonly maxBodyBytes: number
   /** Answered on the TLS listener only. */
   readonly secureOnly?: boolean
+  /** Answered whatever the load, to any client: for those who watch over the gateway. */
+  readonly unlimited?: boolean
   handle(request: HttpRequest): Promise<HttpAnswer>
 }
