@@ -83,9 +83,10 @@ export type { FleetChange, FleetState, PlaceMark } from "./ledger/replica/fleetS
 
 export { Verifier } from "./status/verifier.ts"
 export type { CheckOptions, ManyVerdict, StreamOptions, VerifierOptions } from "./status/verifier.ts"
-export { placeStatus, placeStatuses, unmarkedPlaceStatus } from "./status/placeStatus.ts"
+export { placeRuns, placeStatus, placeStatuses, unmarkedPlaceStatus } from "./status/placeStatus.ts"
 export type {
   BarredPlace,
+  BarredRun,
   BatchQuestion,
   PlaceQuestion,
   PlaceStatus,
@@ -95,6 +96,17 @@ export { credentialStatus } from "./status/credentialStatus.ts"
 export type { CredentialQuestion } from "./status/credentialStatus.ts"
 export { REVOCATION_REASONS } from "./status/verdict.ts"
 export type { DeviceStatus, RefusalReason, RevocationReason, Verdict, VerdictBatch } from "./status/verdict.ts"
+
+export { checkSnapshot } from "./snapshot/checkSnapshot.ts"
+export type { CheckSnapshotOptions, SnapshotCheck } from "./snapshot/checkSnapshot.ts"
+export { encodeSnapshot } from "./snapshot/encodeSnapshot.ts"
+export { makeSnapshot } from "./snapshot/makeSnapshot.ts"
+export type { MakeSnapshotOptions } from "./snapshot/makeSnapshot.ts"
+export { PlaceSet } from "./snapshot/placeSet.ts"
+export { readSnapshot } from "./snapshot/readSnapshot.ts"
+export type { ReadSnapshotOptions } from "./snapshot/readSnapshot.ts"
+export type { Snapshot, SnapshotBatch, SnapshotManufacturer } from "./snapshot/snapshot.ts"
+export { SnapshotState } from "./snapshot/snapshotState.ts"
 
 export { ManufacturerClient, OPERATOR_RIGHT } from "./manufacturer/manufacturerClient.ts"
 export type { ManufacturerClientOptions, OperatorRight } from "./manufacturer/manufacturerClient.ts"

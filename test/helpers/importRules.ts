@@ -9,7 +9,7 @@ type Arrow = { from: string; line: number; specifier: string; to: string | undef
 
 const CORE = ["errors", "crypto", "x509", "cose", "merkle"]
 const LEDGER = [...CORE, "abi", "ledger"]
-const FEATURES = ["status", "batch", "manufacturer", "device", "governance", "firmware", "records"]
+const FEATURES = ["status", "snapshot", "batch", "manufacturer", "device", "governance", "firmware", "records"]
 const CLIENT = [...LEDGER, ...FEATURES, "index"]
 
 /** Which folders of client/ each folder of client/ may import, besides itself; "index" is the files in client/ itself. */
@@ -23,6 +23,7 @@ const CLIENT_LAYERS: Record<string, readonly string[]> = {
   merkle: ["errors", "crypto", "cose"],
   ledger: [...CORE, "abi"],
   status: LEDGER,
+  snapshot: LEDGER,
   batch: LEDGER,
   manufacturer: LEDGER,
   device: LEDGER,
