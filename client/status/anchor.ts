@@ -3,6 +3,9 @@ import type { Hex } from "../crypto/hex.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
 import type { Batch, LedgerKey } from "../ledger/ledger.ts"
 import type { Deployment } from "../ledger/deployment.ts"
+import type { BatchIndex } from "../ledger/replica/batchIndex.ts"
+import { CONTESTED, indexOfFound, NOT_INDEXED } from "../ledger/replica/claims.ts"
+import type { IndexedBatch } from "../ledger/replica/claims.ts"
 import type { Receipt } from "../merkle/receipt.ts"
 import { verifyInclusion } from "../merkle/tree.ts"
 import { decodePositionSerial, positionSerialMatches } from "../x509/positionSerial.ts"
@@ -29,12 +32,17 @@ export type Anchor = {
 /** Why there is no anchor. */
 export type NoAnchor = { readonly refusal: RefusalReason; readonly detail: string }
 
+/** What a {@link BatchIndex} is asked. */
+export type PlaceIndex = Pick<BatchIndex, "lookup" | "batchOf" | "claims">
+
 export type FindAnchorParameters = {
   readonly credential: Credential
   readonly head: StatusView
   readonly deployment: Deployment
   readonly crypto: CryptoBackend
   readonly receipt: Receipt | undefined
+  /** Places known from manifests; asked where there is no receipt. */
+  readonly places?: PlaceIndex | undefined
   /** Key id of the issuer, where the caller knows it. */
   readonly issuerKeyId: Hex | undefined
 }
@@ -48,18 +56,20 @@ const MOST_CANDIDATES = 8
  * @throws KeyOwnerAmbiguousError when two manufacturers prove possession of that key.
  */
 export function* findAnchor(parameters: FindAnchorParameters): Steps<Anchor | NoAnchor> {
-  const { receipt, credential, head } = parameters
-  if (receipt === undefined && credential.kind === "rawPublicKey") {
+  const { receipt, places, credential, head } = parameters
+  const indexed = receipt !== undefined || places === undefined ? undefined : yield* anchorByIndex(parameters, places)
+  if (receipt === undefined && indexed === undefined && credential.kind === "rawPublicKey") {
     return none("notAnchored", "A raw public key is checked by its receipt or manifest; none was given.")
   }
-  const anchor = yield* receipt === undefined ? anchorByIssuer(parameters) : anchorByReceipt(parameters, receipt)
+  const anchor =
+    indexed ?? (yield* receipt === undefined ? anchorByIssuer(parameters) : anchorByReceipt(parameters, receipt))
   // Of a key that the contract could not check, two may prove possession: then it is nobody's, whichever of them was found.
   if ("issuerKey" in anchor && !anchor.issuerKey.proven) yield* wait(head.keyById(anchor.issuerKey.keyId))
   return anchor
 }
 
 function* anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): Steps<Anchor | NoAnchor> {
-  const { credential, head, deployment, crypto } = parameters
+  const { credential, head, deployment } = parameters
   const { address } = deployment.contracts.devices
   if (receipt.chainId !== BigInt(deployment.chainId) || receipt.registry !== address) {
     const found = `chain ${receipt.chainId}, registry ${receipt.registry}`
@@ -88,6 +98,49 @@ function* anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): S
       `The receipt does not prove that this credential is in batch ${series} at index ${index}.`,
     )
   }
+  return yield* anchorInBatch(parameters, batch, index, "receipt")
+}
+
+/**
+ * The place that an index of checked manifests knows; undefined if it knows none. The index was made against roots on the
+ * ledger: it counts for the batch that has the very root and size, and no other.
+ */
+function* anchorByIndex(parameters: FindAnchorParameters, places: PlaceIndex): Steps<Anchor | NoAnchor | undefined> {
+  const { credential, head } = parameters
+  const hash = fromHex(credential.credentialHash)
+  const found = places.lookup(hash)
+  if (found === NOT_INDEXED) return undefined
+  let refused: NoAnchor | undefined
+  for (const one of found === CONTESTED ? standingPlaces(places, hash) : [found]) {
+    const indexed = places.batchOf(one)
+    const batch = indexed === undefined ? undefined : yield* wait(head.batch(indexed.manufacturerId, indexed.series))
+    if (indexed === undefined || batch === undefined || !isIndexed(batch, indexed)) continue
+    const anchor = yield* anchorInBatch(parameters, batch, indexOfFound(one), "manifest")
+    if ("issuerKey" in anchor) return anchor
+    refused = anchor
+  }
+  return refused
+}
+
+/** Of each manufacturer that claims a credential, the place that counts. */
+function standingPlaces(places: PlaceIndex, hash: Uint8Array): number[] {
+  const claimants = new Set(places.claims(hash).map(({ batch }) => batch.manufacturerId))
+  return Array.from(claimants, (manufacturerId) => places.lookup(hash, manufacturerId)).filter((found) => found >= 0)
+}
+
+function isIndexed(batch: Batch, indexed: IndexedBatch): boolean {
+  return batch.root === indexed.root && batch.size === indexed.size && batch.registeredAt === indexed.registeredAt
+}
+
+/** The anchor of a credential whose place in a batch was shown. */
+function* anchorInBatch(
+  parameters: FindAnchorParameters,
+  batch: Batch,
+  index: number,
+  shownBy: "receipt" | "manifest",
+): Steps<Anchor | NoAnchor> {
+  const { credential, head, deployment, crypto } = parameters
+  const { manufacturerId, series, size } = batch
   const issuerKey = yield* wait(head.key(manufacturerId, batch.keyIndex))
   if (issuerKey === undefined) return none("issuerUnknown", "The key that the batch names is not proven by its owner.")
   if (!(yield* wait(credential.isSignedBy(issuerKey.spki, crypto)))) {
@@ -112,7 +165,7 @@ function* anchorByReceipt(parameters: FindAnchorParameters, receipt: Receipt): S
     batch,
     included: true,
     evidence: [
-      { kind: "receipt", detail: `index ${index} of ${size} in batch ${series} of manufacturer ${manufacturerId}` },
+      { kind: shownBy, detail: `index ${index} of ${size} in batch ${series} of manufacturer ${manufacturerId}` },
     ],
   }
 }

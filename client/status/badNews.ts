@@ -12,6 +12,11 @@ const CAPACITY = 65_536
 export class BadNews {
   readonly #seen = new Map<Subject, Seen>()
 
+  /** Whether nothing is remembered at all. */
+  get isEmpty(): boolean {
+    return this.#seen.size === 0
+  }
+
   remember(complaint: Complaint, blockNumber: number): void {
     this.#seen.delete(complaint.about)
     this.#seen.set(complaint.about, { complaint, blockNumber })

@@ -9,6 +9,7 @@ import type { Certificate } from "../x509/certificate.ts"
 import { checkDeviceProfile } from "../x509/deviceProfile.ts"
 import { readOneCertificate } from "../x509/pem.ts"
 import { signatureQuestion } from "../x509/verifyCertificate.ts"
+import { copyOf } from "./copyOf.ts"
 import type { Soon } from "./steps.ts"
 
 /** A device's credential, of either kind, as the status check sees it. Times are Unix seconds. */
@@ -22,8 +23,8 @@ export type Credential = {
   /** Content octets of an X.509 serial number. */
   readonly serial: Uint8Array | undefined
   readonly authorityKeyIdentifier: Hex | undefined
-  /** Rules of the device profile that it breaks. */
-  readonly findings: readonly string[]
+  /** The first rule of the device profile that it breaks. */
+  readonly finding: string | undefined
   /** Whether `issuerSpki` signed it (X.509), or whether it is signed by its own key (raw public key). */
   isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean>
 }
@@ -34,10 +35,12 @@ export function certificateCredential(pemOrDer: string | Uint8Array): Credential
     throw new DerInputError({ found: typeof pemOrDer })
   }
   // A copy: the caller may use its buffer for something else while the ledger is asked.
-  return credentialOf(parseCertificate(readOneCertificate(pemOrDer).slice()))
+  return credentialOf(parseCertificate(copyOf(readOneCertificate(pemOrDer))))
 }
 
+/** A certificate as the status check sees it; what few checks ask for is made when it is asked for. */
 function credentialOf(certificate: Certificate): Credential {
+  const [broken] = checkDeviceProfile(certificate)
   return {
     kind: "x509",
     credentialHash: certificate.credentialHash,
@@ -46,9 +49,11 @@ function credentialOf(certificate: Certificate): Credential {
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
     serial: certificate.serial,
-    authorityKeyIdentifier:
-      certificate.authorityKeyIdentifier === undefined ? undefined : toHex(certificate.authorityKeyIdentifier),
-    findings: checkDeviceProfile(certificate).map(({ code, message }) => `${code}: ${message}`),
+    get authorityKeyIdentifier() {
+      const { authorityKeyIdentifier } = certificate
+      return authorityKeyIdentifier === undefined ? undefined : toHex(authorityKeyIdentifier)
+    },
+    finding: broken === undefined ? undefined : `${broken.code}: ${broken.message}`,
     isSignedBy: (issuerSpki, crypto) => isCertificateSignedBy(certificate, issuerSpki, crypto),
   }
 }
@@ -72,7 +77,7 @@ export function rawPublicKeyCredential(bytes: Uint8Array): Credential {
     notAfter: object.notAfter,
     serial: undefined,
     authorityKeyIdentifier: undefined,
-    findings: [],
+    finding: undefined,
     // Its issuer vouches for it by the batch that it is in; its own signature shows that the key is held by somebody.
     isSignedBy: async (_issuerSpki, crypto) => {
       try {

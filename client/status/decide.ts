@@ -50,7 +50,9 @@ export function decide(facts: StandingFacts): Decision {
 
 /** All that speaks against a credential, the weightiest first. */
 export function complaintsOf(facts: StandingFacts): Complaint[] {
-  return [...revocations(facts), ...holds(facts)]
+  const found = revocations(facts)
+  addHolds(facts, found)
+  return found
 }
 
 /** The things on the ledger whose revocation or hold this credential would suffer. */
@@ -107,9 +109,9 @@ function revocations(facts: StandingFacts): Complaint[] {
   return found
 }
 
-function holds({ manufacturer, registeredAt, batch, credentialRecord, deviceKeyRecord }: StandingFacts): Complaint[] {
+function addHolds(facts: StandingFacts, found: Complaint[]): void {
+  const { manufacturer, registeredAt, batch, credentialRecord, deviceKeyRecord } = facts
   const { id } = manufacturer
-  const found: Complaint[] = []
   const add = (about: Subject, reason: Complaint["reason"], since: number, detail: string): void => {
     found.push({ status: "onHold", about, reason, since, detail })
   }
@@ -128,7 +130,6 @@ function holds({ manufacturer, registeredAt, batch, credentialRecord, deviceKeyR
     const { statusSince } = manufacturer
     add(`manufacturer:${id}`, "manufacturerSuspended", statusSince, "The manufacturer is suspended.")
   }
-  return found
 }
 
 function doubtful({ manufacturer, issuerKey, registeredAt, settled }: StandingFacts): Decision | undefined {

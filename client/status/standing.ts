@@ -67,7 +67,9 @@ function* readMarks(view: StatusView, credential: Credential, anchor: Anchor, ex
     view.record(manufacturerId, credential.credentialHash),
     view.record(manufacturerId, credential.deviceKeyId),
     place === undefined ? undefined : view.batch(manufacturerId, place.series),
-    place === undefined ? undefined : run(readBit(view, manufacturerId, place, explain)),
+    place === undefined || view.bit?.(manufacturerId, place.series, place.index) === false
+      ? undefined
+      : run(readBit(view, manufacturerId, place, explain)),
   ])
   return { manufacturer, credentialRecord, deviceKeyRecord, batch, bit }
 }
@@ -78,10 +80,8 @@ function* readBit(
   { series, index }: { series: number; index: number },
   explain: boolean,
 ): Steps<Partial<BitRevocation> | undefined> {
-  const isSet =
-    view.bit?.(manufacturerId, series, index) ??
-    bitIsSet(yield* wait(view.word(manufacturerId, series, Math.floor(index / 256))), index)
-  if (!isSet) return undefined
+  const word = yield* wait(view.word(manufacturerId, series, Math.floor(index / 256)))
+  if (!bitIsSet(word, index)) return undefined
   if (!explain) return {}
   try {
     return (yield* wait(view.bitRevocation(manufacturerId, series, index))) ?? {}

@@ -1,4 +1,4 @@
-import type { LedgerView } from "../ledger/ledger.ts"
+import type { Evidence, LedgerView } from "../ledger/ledger.ts"
 import type { Moment } from "../ledger/moment.ts"
 import { stateOf } from "../ledger/replica/stateView.ts"
 import type { Soon } from "./steps.ts"
@@ -20,13 +20,17 @@ export type StatusMoment = Omit<Moment, "head" | "settled" | "today"> & {
   readonly head: StatusView
   readonly settled: StatusView
   readonly today: StatusView
+  /** Where an answer's trust comes from, whatever the credential. */
+  readonly evidence: readonly Evidence[]
 }
 
 /** The same moment, with the answers at hand wherever a view stands on a picture in memory. */
 export function statusMoment({ head, settled, today, ...rest }: Moment): StatusMoment {
   const seenHead = statusView(head)
   const seen = (view: LedgerView): StatusView => (view === head ? seenHead : statusView(view))
-  return { ...rest, head: seenHead, settled: seen(settled), today: seen(today) }
+  const settledAt = { kind: "settledBlock", detail: `good news was read at block ${settled.block.number}` }
+  const evidence = settled === head ? [head.evidence] : [head.evidence, settledAt]
+  return { ...rest, head: seenHead, settled: seen(settled), today: seen(today), evidence }
 }
 
 /** A view as a status reads it. Block and evidence are the view's own: the picture does not know how final it is. */

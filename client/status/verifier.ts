@@ -12,7 +12,7 @@ import { assertReceipt, decodeReceipt } from "../merkle/receipt.ts"
 import type { Receipt } from "../merkle/receipt.ts"
 import type { ReceiptSource } from "../merkle/receiptSource.ts"
 import { findAnchor } from "./anchor.ts"
-import type { Anchor } from "./anchor.ts"
+import type { Anchor, FindAnchorParameters, PlaceIndex } from "./anchor.ts"
 import { BadNews } from "./badNews.ts"
 import { certificateCredential, rawPublicKeyCredential } from "./credential.ts"
 import type { Credential } from "./credential.ts"
@@ -51,6 +51,8 @@ export type CheckOptions = {
   receipt?: Receipt | Uint8Array
   /** Where receipts are looked up: a folder, a manifest. */
   receipts?: ReceiptSource
+  /** Where places are looked up for which there is no receipt: the index of manifests that were checked against their roots. */
+  places?: PlaceIndex
   /** The time to judge. Default: now. Past times need a node that still has the state of that time. */
   at?: Date
   /** Key id of the issuer, for certificates that do not say who issued them. */
@@ -109,7 +111,7 @@ export class Verifier {
     inputs: Iterable<string | Uint8Array>,
     options: Omit<CheckOptions, "receipt"> = {},
   ): Promise<ManyVerdict[]> {
-    const issuerKeyId = readIssuerKeyId(options)
+    const asker = readAsker(options)
     const questions = await Promise.all(Array.from(inputs, async (input) => run(readQuestion(input, options))))
     // Of many, what will be read is not worth saying in advance: they share their trips.
     const [first, another] = questions
@@ -119,7 +121,7 @@ export class Verifier {
         : interestOf(first.credential, first.receipt)
     const read = await readMoment(this.#options, options.at, interest)
     const moment = statusMoment(read)
-    const answer = async (question: Question): Promise<ManyVerdict> => run(this.#answer(question, moment, issuerKeyId))
+    const answer = async (question: Question): Promise<ManyVerdict> => run(this.#answer(question, moment, asker))
     if (stateOf(read.head) === undefined) return Promise.all(questions.map(answer))
 
     // From memory the answers come without waiting: others must have their turn in between.
@@ -136,55 +138,55 @@ export class Verifier {
    * Each answer rests on blocks that were the newest at most a second before its question, or at most 256 questions before. What
    * is no certificate gets an answer too; an error that concerns the ledger ends the stream, after the answers before it.
    */
-  async *checkStream(
+  checkStream(
     source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
     options: StreamOptions = {},
   ): AsyncGenerator<ManyVerdict, void, undefined> {
-    const issuerKeyId = readIssuerKeyId(options)
+    const asker = readAsker(options)
     const { inFlight = DEFAULT_IN_FLIGHT } = options
     if (!Number.isSafeInteger(inFlight) || inFlight < 1 || inFlight > MOST_IN_FLIGHT) {
       throw new NumberOutOfRangeError({ what: "inFlight", found: inFlight, minimum: 1, maximum: MOST_IN_FLIGHT })
     }
     const moments = new SharedMoment(this.#options, options.at)
     const work = (input: string | Uint8Array): Soon<ManyVerdict> =>
-      run(this.#answerInStream(input, moments, options, issuerKeyId))
-    yield* mapInOrder(source, work, inFlight)
+      run(this.#answerInStream(input, moments, options, asker))
+    return mapInOrder(source, work, inFlight)
   }
 
   *#answerInStream(
     input: string | Uint8Array,
     moments: SharedMoment,
     options: CheckOptions,
-    issuerKeyId: Hex | undefined,
+    asker: AskerKnows,
   ): Steps<ManyVerdict> {
     const question = yield* readQuestion(input, options)
     const moment = yield* wait(moments.get())
-    return yield* this.#answer(question, moment, issuerKeyId)
+    return yield* this.#answer(question, moment, asker)
   }
 
-  *#answer(question: Question, moment: StatusMoment, issuerKeyId: Hex | undefined): Steps<ManyVerdict> {
+  *#answer(question: Question, moment: StatusMoment, asker: AskerKnows): Steps<ManyVerdict> {
     if ("error" in question) return { status: "unknown", reason: "malformed", error: question.error }
     const { credential, receipt } = question
-    return yield* this.#check(credential, moment, { receipt, issuerKeyId })
+    return yield* this.#check(credential, moment, { ...asker, receipt })
   }
 
   async #checkOne(credential: Credential, options: CheckOptions): Promise<Verdict> {
-    const issuerKeyId = readIssuerKeyId(options)
+    const asker = readAsker(options)
     const receipt = await run(receiptFor(credential, options))
     const moment = statusMoment(await readMoment(this.#options, options.at, interestOf(credential, receipt)))
-    return run(this.#check(credential, moment, { receipt, issuerKeyId }))
+    return run(this.#check(credential, moment, { ...asker, receipt }))
   }
 
   *#check(
     credential: Credential,
     moment: StatusMoment,
-    { receipt, issuerKeyId }: { receipt: Receipt | undefined; issuerKeyId: Hex | undefined },
+    known: AskerKnows & Pick<FindAnchorParameters, "receipt">,
   ): Steps<Verdict> {
-    const broken = credential.findings[0]
+    const broken = credential.finding
     if (broken !== undefined) return this.#refuse(credential, moment, "profileViolated", broken)
     const { deployment } = this.#options.ledger
     const { head } = moment
-    const anchor = yield* findAnchor({ credential, head, deployment, crypto: this.#crypto, receipt, issuerKeyId })
+    const anchor = yield* findAnchor({ credential, head, deployment, crypto: this.#crypto, ...known })
     if ("refusal" in anchor) return this.#refuse(credential, moment, anchor.refusal, anchor.detail)
     const standing = yield* readStanding(credential, anchor, moment)
     if (standing === undefined) {
@@ -192,6 +194,7 @@ export class Verifier {
     }
     const verdict = this.#judge(credential, anchor, standing, moment)
     if (verdict.status !== "good" || moment.head !== moment.today) return verdict
+    if (moment.head.unconfirmed === undefined) return verdict
     const claim = yield* loneClaim(credential, anchor, moment)
     if (claim === undefined) return verdict
     const { status, reason, detail, since } = claim
@@ -239,6 +242,7 @@ export class Verifier {
     const [before] = settledFacts === undefined ? [] : complaintsOf(settledFacts)
     if (before !== undefined)
       return { ...before, detail: `${before.detail} That ended in a block that is not final yet.` }
+    if (this.#badNews.isEmpty) return decision
     const seen = this.#badNews.standing(subjectsOf(facts), facts.registeredAt ?? 0, finalNumber)
     if (seen === undefined) return decision
     return { ...seen, detail: `${seen.detail} Seen in a block that was reorganised since; waiting for finality.` }
@@ -252,12 +256,11 @@ export class Verifier {
 
 function verdictOf(
   credential: Credential,
-  { head, settled, staleSeconds }: StatusMoment,
+  { head, staleSeconds, evidence }: StatusMoment,
   decision: Decision,
   found: Pick<Verdict, "manufacturer" | "batch" | "anchoredAt"> & { evidence: readonly Evidence[] },
 ): Verdict {
   const { block } = head
-  const settledAt: Evidence = { kind: "settledBlock", detail: `good news was read at block ${settled.block.number}` }
   return {
     status: decision.status,
     reason: decision.reason,
@@ -271,7 +274,7 @@ function verdictOf(
     anchoredAt: found.anchoredAt,
     block: { number: block.number, hash: block.hash, timestamp: dateOf(block.timestamp), finality: block.finality },
     staleSeconds,
-    evidence: [head.evidence, ...(settled === head ? [] : [settledAt]), ...found.evidence],
+    evidence: [...evidence, ...found.evidence],
   }
 }
 
@@ -298,7 +301,8 @@ type Question = { credential: Credential; receipt: Receipt | undefined } | { err
 function* readQuestion(input: string | Uint8Array, options: CheckOptions): Steps<Question> {
   try {
     const credential = certificateCredential(input)
-    return { credential, receipt: yield* receiptFor(credential, options) }
+    const known = options.receipt !== undefined || options.receipts !== undefined
+    return { credential, receipt: known ? yield* receiptFor(credential, options) : undefined }
   } catch (error) {
     if (isMalformedInput(error)) return { error }
     throw error
@@ -313,9 +317,12 @@ function* receiptFor(credential: Credential, options: CheckOptions): Steps<Recei
   return given
 }
 
-function readIssuerKeyId({ issuerKeyId }: CheckOptions): Hex | undefined {
+/** What helps to find the anchor of any credential that is asked about. */
+type AskerKnows = Pick<FindAnchorParameters, "issuerKeyId" | "places">
+
+function readAsker({ issuerKeyId, places }: CheckOptions): AskerKnows {
   if (issuerKeyId !== undefined) assertHash32(issuerKeyId, "an issuer's key id")
-  return issuerKeyId
+  return { issuerKeyId, places }
 }
 
 /** Whether an error says that the input is no credential, or its receipt none; all others concern what the answer rests on. */

@@ -53,7 +53,12 @@ type Rule = (certificate: Certificate) => ProfileFinding | undefined
  * list of rules for that one certificate: no path is built, names and policies play no part.
  */
 export function checkDeviceProfile(certificate: Certificate): ProfileFinding[] {
-  return RULES.map((rule) => rule(certificate)).filter((finding) => finding !== undefined)
+  const findings: ProfileFinding[] = []
+  for (const rule of RULES) {
+    const finding = rule(certificate)
+    if (finding !== undefined) findings.push(finding)
+  }
+  return findings
 }
 
 const RULES: readonly Rule[] = [
@@ -141,11 +146,10 @@ function publicKey({ keyAlgorithm, spki }: Certificate): ProfileFinding | undefi
 // RFC 5280, 4.2.
 function duplicateExtension({ extensions }: Certificate): ProfileFinding | undefined {
   const seen = new Set<string>()
-  for (const { oid } of extensions) {
-    if (seen.has(oid)) return { code: "extensionDuplicate", message: `Extension ${oid} stands there twice.` }
-    seen.add(oid)
-  }
-  return undefined
+  for (const { oid } of extensions) seen.add(oid)
+  if (seen.size === extensions.length) return undefined
+  const twice = extensions.find(({ oid }, i) => extensions.findIndex((other) => other.oid === oid) < i)
+  return { code: "extensionDuplicate", message: `Extension ${twice?.oid} stands there twice.` }
 }
 
 // RFC 5280, 4.2: a critical extension that is not understood means refusal.

@@ -121,7 +121,7 @@ describe("parsePublicKey", () => {
     })
   }
 
-  it("refuses all eight points of small order of Ed25519", () => {
+  it("refuses all eight points of small P of Ed25519", () => {
     const { Point } = ed25519
     const torsion = Point.fromHex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
     let point = Point.ZERO
@@ -203,3 +203,49 @@ function notAPoint(): Uint8Array {
     }
   }
 }
+
+describe("the quick look at a point", () => {
+  it("accepts what the library accepts, and nothing else", () => {
+    const prefix = fromHex("0x3059301306072a8648ce3d020106082a8648ce3d030107034200")
+    const isSound = (point: Uint8Array): boolean => {
+      try {
+        parsePublicKey(concatBytes(prefix, point))
+        return true
+      } catch (error) {
+        if (error instanceof PublicKeyInvalidError) return false
+        throw error
+      }
+    }
+    const isPoint = (point: Uint8Array): boolean => {
+      try {
+        nistP256.Point.fromBytes(point)
+        return true
+      } catch {
+        return false
+      }
+    }
+    const coordinates = (x: bigint, y: bigint): Uint8Array =>
+      fromHex(`0x04${x.toString(16).padStart(64, "0")}${y.toString(16).padStart(64, "0")}`)
+    let sound = 0
+    for (let scalar = 1n; scalar <= 60n; scalar++) {
+      const { x, y } = nistP256.Point.BASE.multiply(scalar * 0x1234_5678_9abcn).toAffine()
+      const tries = [
+        [x, y],
+        [x, P - y],
+        [x, y ^ 1n],
+        [x ^ 1n, y],
+        [y, x],
+        [x, 0n],
+        [0n, y],
+        // The same residues, written with the prime added: not canonical.
+        ...[x + P, P].filter((value) => value < 2n ** 256n).map((value) => [value, y]),
+      ]
+      for (const [first = 0n, second = 0n] of tries) {
+        const point = coordinates(first, second)
+        expect(isSound(point)).toBe(isPoint(point))
+        if (isSound(point)) sound++
+      }
+    }
+    expect(sound).toBeGreaterThanOrEqual(120)
+  })
+})
