@@ -80,6 +80,27 @@ export type { Journal, JournalEntry } from "./ledger/journal.ts"
 export { batchRegistrationStatement, keyPossessionStatement, selfRevocationStatement } from "./ledger/statements.ts"
 export type * from "./ledger/ledger.ts"
 export type { FleetChange, FleetState, PlaceMark } from "./ledger/replica/fleetState.ts"
+export type { LogState } from "./ledger/replica/logState.ts"
+export { memoryStore } from "./ledger/replica/memoryStore.ts"
+export { Replica } from "./ledger/replica/replica.ts"
+export type {
+  ReplicaOptions,
+  ReplicaStatus,
+  SyncOptions,
+  SyncProgress,
+  SyncReport,
+  VerifyReport,
+} from "./ledger/replica/replica.ts"
+export type {
+  ComparedPoint,
+  GlobalHeads,
+  ReplicaBlock,
+  ReplicaCursor,
+  ReplicaRow,
+  ReplicaStore,
+  ReplicaWrite,
+} from "./ledger/replica/replicaStore.ts"
+export { ReplicaView } from "./ledger/replica/replicaView.ts"
 
 export { Verifier } from "./status/verifier.ts"
 export type { CheckOptions, ManyVerdict, StreamOptions, VerifierOptions } from "./status/verifier.ts"

@@ -93,54 +93,65 @@ export class KeyEvents {
   }
 
   async #checked(event: LedgerEvent): Promise<KeyRegistration | undefined> {
-    const args = event.args as {
-      manufacturerId: number
-      keyId: Hex
-      keyIndex: number
-      purpose: number
-      proven: boolean
-      spki: Hex
-      proof: Hex
-    }
-    const spki = fromHex(args.spki)
-    const keyId = keyIdOf(spki)
-    if (keyId !== args.keyId.toLowerCase()) {
-      throw new ReplyMalformedError({ what: "event KeyAdded", expected: `key id ${keyId}`, found: args.keyId })
-    }
-    const purpose = PURPOSES[args.purpose - 1]
-    if (purpose === undefined) return undefined
-    const { manufacturerId, keyIndex, proven } = args
-    const registration = { manufacturerId, keyIndex, keyId, purpose, proven, spki, blockNumber: event.blockNumber }
-    if (proven) return registration
-    return (await this.#possesses(registration, purpose, fromHex(args.proof))) ? registration : undefined
+    const args = event.args as KeyAddedArgs
+    const registration = await provenRegistration(this.#deployment, this.#crypto, args)
+    return registration === undefined ? undefined : { ...registration, blockNumber: event.blockNumber }
   }
+}
 
-  async #possesses(
-    key: KeyRegistration,
-    purpose: keyof typeof KEY_PURPOSE_NUMBER,
-    proof: Uint8Array,
-  ): Promise<boolean> {
-    const algorithm = keyAlgorithmOf(key.spki)
-    // P-256 in another encoding than the contract's own cannot be proven this way.
-    if (algorithm === undefined || algorithm === "p256") return false
-    const domain = {
-      chainId: this.#deployment.chainId,
-      verifyingContract: this.#deployment.contracts.manufacturers.address,
-    }
-    const message = keyPossessionStatement(domain, { manufacturerId: key.manufacturerId, keyId: key.keyId, purpose })
-    try {
-      const signature = algorithm === "p384" ? ecdsaRawToDer(proof) : proof
-      return await this.#crypto.verify({
-        algorithm: POSSESSION_ALGORITHM[algorithm],
-        spki: key.spki,
-        message,
-        signature,
-      })
-    } catch (error) {
-      // A proof that is no signature, or a key that is none, proves nothing; anybody can put either on the ledger.
-      if (error instanceof FleetrootError) return false
-      throw error
-    }
+/** What `KeyAdded` says. */
+export type KeyAddedArgs = {
+  readonly manufacturerId: number
+  readonly keyId: Hex
+  readonly keyIndex: number
+  readonly purpose: number
+  readonly proven: boolean
+  readonly spki: Hex
+  readonly proof: Hex
+}
+
+/**
+ * What a key's event says, if possession is proven: by the contract for P-256, for others by the proof in the event.
+ *
+ * @throws ReplyMalformedError when the key does not have the key id that the event gives it.
+ */
+export async function provenRegistration(
+  deployment: Deployment,
+  crypto: CryptoBackend,
+  args: KeyAddedArgs,
+): Promise<Omit<KeyRegistration, "blockNumber"> | undefined> {
+  const spki = fromHex(args.spki)
+  const keyId = keyIdOf(spki)
+  if (keyId !== args.keyId.toLowerCase()) {
+    throw new ReplyMalformedError({ what: "event KeyAdded", expected: `key id ${keyId}`, found: args.keyId })
+  }
+  const purpose = PURPOSES[args.purpose - 1]
+  if (purpose === undefined) return undefined
+  const { manufacturerId, keyIndex, proven } = args
+  const registration = { manufacturerId, keyIndex, keyId, purpose, proven, spki }
+  if (proven) return registration
+  return (await possesses(deployment, crypto, registration, fromHex(args.proof))) ? registration : undefined
+}
+
+async function possesses(
+  { chainId, contracts }: Deployment,
+  crypto: CryptoBackend,
+  key: Omit<KeyRegistration, "blockNumber">,
+  proof: Uint8Array,
+): Promise<boolean> {
+  const algorithm = keyAlgorithmOf(key.spki)
+  // P-256 in another encoding than the contract's own cannot be proven this way.
+  if (algorithm === undefined || algorithm === "p256") return false
+  const { manufacturerId, keyId, purpose } = key
+  const domain = { chainId, verifyingContract: contracts.manufacturers.address }
+  const message = keyPossessionStatement(domain, { manufacturerId, keyId, purpose })
+  try {
+    const signature = algorithm === "p384" ? ecdsaRawToDer(proof) : proof
+    return await crypto.verify({ algorithm: POSSESSION_ALGORITHM[algorithm], spki: key.spki, message, signature })
+  } catch (error) {
+    // A proof that is no signature, or a key that is none, proves nothing; anybody can put either on the ledger.
+    if (error instanceof FleetrootError) return false
+    throw error
   }
 }
 

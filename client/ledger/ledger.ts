@@ -161,6 +161,8 @@ export interface LedgerView {
   bitRevocation(manufacturerId: number, series: number, index: number): Promise<BitRevocation | undefined>
   record(manufacturerId: number, subject: Hex): Promise<CredentialRecord>
   logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead>
+  /** The head over all logs of a registry: one word that commits to every entry of every manufacturer, in order. */
+  globalLogHead(contract: LoggedContract): Promise<Hex>
   /** @throws FirmwareRegistryMissingError, as do all that follow, when the deployment has none. */
   release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined>
   releaseByImage(manufacturerId: number, product: Hex, imageDigest: Hex): Promise<Release | undefined>

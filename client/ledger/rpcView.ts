@@ -238,16 +238,17 @@ export class RpcView implements LedgerView {
 
   async logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead> {
     assertUint32(manufacturerId, "a manufacturer's id")
-    const deployed = this.#deployment.contracts[contract]
-    if (deployed === undefined) {
-      throw new ReplyMalformedError({ what: "a log head", expected: "a contract of the deployment", found: contract })
-    }
-    const [head, length] = (await this.#calls.read(deployed.address, {
+    const [head, length] = (await this.#calls.read(this.#logged(contract), {
       abi: deviceRegistryAbi,
       functionName: "logHead",
       args: [manufacturerId],
     })) as readonly [Hex, bigint]
     return { head: lower(head), length: Number(length) }
+  }
+
+  async globalLogHead(contract: LoggedContract): Promise<Hex> {
+    const call = { abi: deviceRegistryAbi, functionName: "globalLogHead", args: [] } as const
+    return lower((await this.#calls.read(this.#logged(contract), call)) as Hex)
   }
 
   release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined> {
@@ -280,6 +281,13 @@ export class RpcView implements LedgerView {
       (key) => key.manufacturerId === manufacturerId && key.keyIndex === keyIndex && key.keyId === keyId,
     )
     return claim?.spki
+  }
+
+  /** All registries keep their logs in one way. */
+  #logged(contract: LoggedContract): Hex {
+    const deployed = this.#deployment.contracts[contract]
+    if (deployed !== undefined) return deployed.address
+    throw new ReplyMalformedError({ what: "a log head", expected: "a contract of the deployment", found: contract })
   }
 
   #devices<name extends ViewName<typeof deviceRegistryAbi>>(

@@ -29,6 +29,7 @@ import type { ProvenState } from "./provenState.ts"
 import {
   batchRead,
   coreRead,
+  globalLogRead,
   imageRead,
   keyRead,
   logRead,
@@ -193,6 +194,10 @@ export class ProvenView implements LedgerView {
   async logHead(contract: LoggedContract, manufacturerId: number): Promise<LogHead> {
     assertUint32(manufacturerId, "a manufacturer's id")
     return this.#read(logRead(this.#options.deployment, contract, manufacturerId))
+  }
+
+  async globalLogHead(contract: LoggedContract): Promise<Hex> {
+    return this.#read(globalLogRead(contract))
   }
 
   /** The registry that the consortium named to follow this one; undefined while there is none. */

@@ -240,6 +240,12 @@ export function logRead(
   })
 }
 
+/** The head over all logs of a registry. */
+export function globalLogRead(contract: LoggedContract): StorageRead<Hex> {
+  const { slot } = locate(LAYOUT[contract], "_globalHead")
+  return { contract, slots: [slot], decode: (words) => wordHex(wordAt(words, 0n)) }
+}
+
 /** The registry that follows this one; undefined while none is named. */
 export function successorRead(contract: "devices" | "firmware"): StorageRead<Successor | undefined> {
   return structRead(contract, locate(LAYOUT[contract], "_successor"), (fields) => {

@@ -123,6 +123,10 @@ export class QuorumView implements LedgerView {
     return this.#ask(`the log of ${contract}`, (view) => view.logHead(contract, manufacturerId))
   }
 
+  globalLogHead(contract: LoggedContract): Promise<Hex> {
+    return this.#ask(`the logs of ${contract}`, (view) => view.globalLogHead(contract))
+  }
+
   release(manufacturerId: number, product: Hex, securityVersion: number): Promise<Release | undefined> {
     return this.#ask(`release ${securityVersion}`, (view) => view.release(manufacturerId, product, securityVersion))
   }

@@ -101,6 +101,7 @@ describe.each(["EDR", "Anvil"])("ProvenLedger on %s", (kind) => {
       }
       for (const contract of ["manufacturers", "devices"] as const) {
         expect(await read.logHead(contract, id)).toEqual(await told.logHead(contract, id))
+        expect(await read.globalLogHead(contract)).toBe(await told.globalLogHead(contract))
       }
     }
     const keys = await Promise.all([1, 2, 3].map((index) => told.key(1, index)))
