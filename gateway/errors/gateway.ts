@@ -84,3 +84,70 @@ export class TlsCredentialsUnfitError extends GatewayError {
     this.reason = reason
   }
 }
+
+type Conflicting = {
+  readonly issuerKeyId: string
+  readonly serial: string
+  readonly credentialHash: string
+  readonly place: { readonly manufacturerId: number; readonly series: number; readonly index: number } | undefined
+}
+
+/** One serial number of one issuer was told of two certificates, or one certificate of two places. */
+export class SerialConflictError extends GatewayError {
+  override name = "SerialConflictError" as const
+  override readonly code = "SERIAL_CONFLICT"
+  readonly issuerKeyId: string
+  readonly serial: string
+  readonly known: string
+  readonly told: string
+
+  constructor({ known, told, what }: { known: Conflicting; told: Conflicting; what: "certificate" | "place" }) {
+    const [before, now] = [known, told].map((entry) =>
+      what === "certificate" ? `credential ${entry.credentialHash}` : placeText(entry.place),
+    ) as [string, string]
+    super(`Serial number ${told.serial} of issuer ${told.issuerKeyId} is known for ${before}, not for ${now}.`, {
+      hint: "Nothing was added. A CA uses a serial number once, and a credential has one place: find out which of the two is real.",
+      docs: "docs/errors.md#serial-conflict",
+    })
+    this.issuerKeyId = told.issuerKeyId
+    this.serial = told.serial
+    this.known = before
+    this.told = now
+  }
+}
+
+function placeText(place: Conflicting["place"]): string {
+  if (place === undefined) return "no place"
+  return `place ${place.index} of batch ${place.series} of manufacturer ${place.manufacturerId}`
+}
+
+/** What the gateway keeps cannot be opened, read or written. */
+export class SerialStoreUnusableError extends GatewayError {
+  override name = "SerialStoreUnusableError" as const
+  override readonly code = "SERIAL_STORE_UNUSABLE"
+  readonly store: string
+  readonly reason: string
+
+  constructor({ store, reason, cause }: { store: string; reason: string; cause?: unknown }) {
+    super(`The gateway's store ${store} cannot be used: ${reason}.`, {
+      hint: "Make room, give access, or start the database. If the file is damaged, import the certificates anew into a fresh one.",
+      docs: "docs/errors.md#serial-store-unusable",
+      cause,
+    })
+    this.store = store
+    this.reason = reason
+  }
+}
+
+/** A database holds something else, or was made by a newer version. */
+export class SerialStoreForeignError extends GatewayError {
+  override name = "SerialStoreForeignError" as const
+  override readonly code = "SERIAL_STORE_FOREIGN"
+
+  constructor({ store, found }: { store: string; found: string }) {
+    super(`${store} is no gateway's store of this version: it is ${found}.`, {
+      hint: "Name another file or database, or use the version that made it.",
+      docs: "docs/errors.md#serial-store-foreign",
+    })
+  }
+}
