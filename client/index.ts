@@ -128,6 +128,23 @@ export { readSnapshot } from "./snapshot/readSnapshot.ts"
 export type { ReadSnapshotOptions } from "./snapshot/readSnapshot.ts"
 export type { Snapshot, SnapshotBatch, SnapshotManufacturer } from "./snapshot/snapshot.ts"
 export { SnapshotState } from "./snapshot/snapshotState.ts"
+export {
+  decodeStatusListCbor,
+  decodeStatusListJson,
+  encodeStatusListCbor,
+  encodeStatusListJson,
+  StatusList,
+} from "./snapshot/statusList.ts"
+export type { BarredPlaces, DecodeStatusListOptions, StatusListBits } from "./snapshot/statusList.ts"
+export {
+  decodeStatusListCwt,
+  decodeStatusListJwt,
+  signStatusListCwt,
+  signStatusListJwt,
+  verifyStatusListCwt,
+  verifyStatusListJwt,
+} from "./snapshot/statusListToken.ts"
+export type { SignStatusListOptions, StatusListClaims, VerifyStatusListOptions } from "./snapshot/statusListToken.ts"
 
 export { ManufacturerClient, OPERATOR_RIGHT } from "./manufacturer/manufacturerClient.ts"
 export type { ManufacturerClientOptions, OperatorRight } from "./manufacturer/manufacturerClient.ts"
