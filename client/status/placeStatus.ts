@@ -86,6 +86,9 @@ export type PlaceStatusesQuestion = BatchQuestion & {
   readonly onlyBad?: boolean
 }
 
+/** Neighbours in a batch that are not good, all for one reason. */
+export type BarredRun = PlaceStatus & { readonly first: number; readonly last: number }
+
 /**
  * All places of a batch that are not good, ascending by index. Costs as much as there are of them, however large the batch.
  *
@@ -94,6 +97,13 @@ export type PlaceStatusesQuestion = BatchQuestion & {
  * @throws KeyOwnerAmbiguousError when two manufacturers proved possession of the batch's issuer key.
  */
 export function* placeStatuses(question: PlaceStatusesQuestion): Generator<BarredPlace> {
+  for (const { first, last, ...status } of placeRuns(question)) {
+    for (let index = first; index <= last; index++) yield { index, ...status }
+  }
+}
+
+/** The same in runs, so that a batch which is barred as a whole costs no more than its marks. */
+export function* placeRuns(question: PlaceStatusesQuestion): Generator<BarredRun> {
   const { head, settled, manufacturerId, series, onlyBad = false } = question
   const frame = frameOf(question)
   if ("status" in frame) return
@@ -106,13 +116,13 @@ export function* placeStatuses(question: PlaceStatusesQuestion): Generator<Barre
   )
   for (const { index, mark, before } of marks) {
     if (index >= frame.size) break
-    for (; next < index; next++) yield { index: next, ...unmarked }
-    if (next === index) next++
+    if (next < index) yield { first: next, last: index - 1, ...unmarked }
+    if (next <= index) next = index + 1
     const status = judge(frame, mark, before)
     if (status.status === "good" || (onlyBad && status.status === "unknown")) continue
-    yield { index, ...status }
+    yield { first: index, last: index, ...status }
   }
-  for (; next < frame.size; next++) yield { index: next, ...unmarked }
+  if (next < frame.size) yield { first: next, last: frame.size - 1, ...unmarked }
 }
 
 type Facts = Omit<StandingFacts, "credentialRecord" | "deviceKeyRecord" | "bit">

@@ -109,3 +109,80 @@ export class LedgerSilentError extends RevocationError {
     })
   }
 }
+
+/** Bytes that are no CRL, or one that says things which this reader does not know. RFC 5280, 5. */
+export class CrlMalformedError extends RevocationError {
+  override name = "CrlMalformedError" as const
+  override readonly code = "CRL_MALFORMED"
+  readonly reason: string
+
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super(`This is no CRL: ${reason}.`, {
+      hint: "Give the DER of one X.509 CRL of version 2.",
+      docs: "docs/errors.md#crl-malformed",
+      cause,
+    })
+    this.reason = reason
+  }
+}
+
+/** CRLs would end before they are renewed three times: one stall of the gateway or the ledger would lock everybody out. */
+export class CrlLifetimeShortError extends RevocationError {
+  override name = "CrlLifetimeShortError" as const
+  override readonly code = "CRL_LIFETIME_SHORT"
+  readonly lifetimeSeconds: number
+  readonly leastSeconds: number
+
+  constructor({ lifetimeSeconds, leastSeconds }: { lifetimeSeconds: number; leastSeconds: number }) {
+    super(`CRLs that live for ${lifetimeSeconds} s leave no room for a stall; ${leastSeconds} s is the least.`, {
+      hint: "Three publish intervals and the oldest allowed block: make CRLs live longer, or publish more often.",
+      docs: "docs/errors.md#crl-lifetime-short",
+    })
+    this.lifetimeSeconds = lifetimeSeconds
+    this.leastSeconds = leastSeconds
+  }
+}
+
+/** A CRL that nobody here makes: of another issuer, of a batch that is not there, or of a shard that it does not have. */
+export class CrlUnknownError extends RevocationError {
+  override name = "CrlUnknownError" as const
+  override readonly code = "CRL_UNKNOWN"
+
+  constructor() {
+    super("There is no such CRL.", {
+      hint: "The address has the issuer key's id in hex, and of a shard the batch's series and the shard's number.",
+      docs: "docs/errors.md#crl-unknown",
+    })
+  }
+}
+
+/** So much is revoked that one CRL of it all would help nobody. */
+export class CrlTooLargeError extends RevocationError {
+  override name = "CrlTooLargeError" as const
+  override readonly code = "CRL_TOO_LARGE"
+  readonly entries: number
+  readonly allowed: number
+
+  constructor({ entries, allowed }: { entries: number; allowed: number }) {
+    super(`The complete CRL would have ${entries} entries; ${allowed} is the most.`, {
+      hint: "Use the shards, or OCSP.",
+      docs: "docs/errors.md#crl-too-large",
+    })
+    this.entries = entries
+    this.allowed = allowed
+  }
+}
+
+/** The last CRL has ended, and the ledger cannot be asked for a new one; `cause` says why. */
+export class CrlEndedError extends RevocationError {
+  override name = "CrlEndedError" as const
+  override readonly code = "CRL_ENDED"
+
+  constructor({ cause }: { cause: unknown }) {
+    super("The last CRL has ended and no new one can be made.", {
+      hint: "Look at the replica's fault, and at the node that it follows.",
+      docs: "docs/errors.md#crl-ended",
+      cause,
+    })
+  }
+}
