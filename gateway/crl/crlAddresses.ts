@@ -6,9 +6,9 @@ export type CrlAddresses = {
   readonly complete: string
   readonly delta: string
   /** @param name `{series}-{number}`. */
-  shard(name: string): string
+  readonly shard: (name: string) => string
   /** The shard of a place: what its certificate may name as cRLDistributionPoints. */
-  shardOf(place: { readonly series: number; readonly index: number }): string
+  readonly shardOf: (place: { readonly series: number; readonly index: number }) => string
 }
 
 /** Addresses of CRLs below a gateway's own. */

@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Route } from "../../gateway/http/route.ts"
 
-/** Routes on a free port of this machine, for clients that are programs. */
+/** Routes on a port of this machine, by default any free one, for clients that are programs. */
 export async function serveRoutes(
   routes: readonly Route[],
+  wantedPort = 0,
 ): Promise<{ port: number; url: string; requests: string[]; close(): Promise<void> }> {
   const requests: string[] = []
   const server = createServer((request, response) => {
@@ -15,7 +16,7 @@ export async function serveRoutes(
     })
   })
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve)
+    server.listen(wantedPort, "127.0.0.1", resolve)
   })
   const { port } = server.address() as AddressInfo
   const close = (): Promise<void> =>

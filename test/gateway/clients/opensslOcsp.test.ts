@@ -121,9 +121,17 @@ describe("openssl ocsp", () => {
       await serials.put([{ ...factory.entryOf(certificate, place), issuerKeyId: signer.keyId }])
 
       const other = await serveRoutes(ocspRoutes({ replica: factory.source, issuers: [issuer], serials }))
-      const { all } = await run(
-        ...["openssl", "ocsp", "-issuer", pem, "-CAfile", pem, "-cert", device, "-url", `${other.url}/ocsp`],
-      )
+      const { all } = await run("openssl", [
+        "ocsp",
+        "-issuer",
+        pem,
+        "-CAfile",
+        pem,
+        "-cert",
+        device,
+        "-url",
+        `${other.url}/ocsp`,
+      ])
       await other.close()
       expect(all).toContain("Response verify OK")
       expect(all).toContain(`${device}: good`)
@@ -143,8 +151,9 @@ describe("curl", () => {
       expect(fetched.code).toBe(0)
       expect(fetched.stdout).toMatch(/Cache-Control: max-age=\d+, public, no-transform, must-revalidate/)
       const { all } = await run(
-        ...["openssl", "ocsp", "-respin", response, "-issuer", files.at("ca.pem"), "-CAfile", files.at("ca.pem")],
-        ...["-cert", files.at("revoked.pem")],
+        "openssl",
+        ["ocsp", "-respin", response, "-issuer", files.at("ca.pem"), "-CAfile", files.at("ca.pem")],
+        ["-cert", files.at("revoked.pem")],
       )
       expect(all).toContain("Response verify OK")
       expect(all).toContain("revoked.pem: revoked")
@@ -155,8 +164,9 @@ describe("curl", () => {
 describe("GnuTLS ocsptool", () => {
   it.each(EXPECTED)("is told of the %s device that it is %s", async (name, status) => {
     const { all } = await run(
-      ...["ocsptool", `--ask=${server.url}/ocsp`, "--load-cert", files.at(`${name}.pem`)],
-      ...["--load-issuer", files.at("ca.pem"), "--load-trust", files.at("ca.pem")],
+      "ocsptool",
+      [`--ask=${server.url}/ocsp`, "--load-cert", files.at(`${name}.pem`)],
+      ["--load-issuer", files.at("ca.pem"), "--load-trust", files.at("ca.pem")],
     )
     expect(all).toContain("Verifying OCSP Response: Success")
     expect(all).toMatch(new RegExp(`Certificate Status: ${status}`))

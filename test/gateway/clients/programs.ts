@@ -7,9 +7,9 @@ import { setTimeout } from "node:timers/promises"
 export type Ran = { code: number; stdout: string; stderr: string; all: string }
 
 /** Runs a program to its end, without stopping this process, which may be serving it. */
-export async function run(program: string, ...args: string[]): Promise<Ran> {
+export async function run(program: string, ...args: readonly (string | readonly string[])[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: 60_000, encoding: "utf8" }, (error, stdout, stderr) => {
+    const child = execFile(program, args.flat(), { timeout: 60_000, encoding: "utf8" }, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== "number") {
         reject(new Error(`${program} did not run: ${error.message}`, { cause: error }))
         return

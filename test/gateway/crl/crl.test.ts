@@ -63,6 +63,10 @@ function listed(crl: SignedCrl): [index: number, reason: number][] {
   })
 }
 
+function byPlace(entries: [index: number, reason: number][]): [index: number, reason: number][] {
+  return entries.sort(([a], [b]) => a - b)
+}
+
 describe("the complete CRL", () => {
   it("is the issuer's, dated by the block, and empty while nobody is barred", async () => {
     const { der, thisUpdate, nextUpdate } = await complete()
@@ -240,7 +244,7 @@ describe("the delta CRL", () => {
     expect(read.baseNumber).toBe(base.number)
     expect(first.number).toBeGreaterThan(base.number)
     expect(await verifyCrl(read, factory.signer.spki, defaultCrypto())).toBe(true)
-    expect(listed(first).sort()).toEqual([
+    expect(byPlace(listed(first))).toEqual([
       [2, 8],
       [3, 4],
       [4, 6],
@@ -248,7 +252,7 @@ describe("the delta CRL", () => {
     block(() => {
       factory.fleet.unmark(MAKER, SERIES, 4)
     })
-    expect(listed(await delta()).sort()).toEqual([
+    expect(byPlace(listed(await delta()))).toEqual([
       [2, 8],
       [3, 4],
       [4, 8],
@@ -282,7 +286,7 @@ describe("the delta CRL", () => {
           if (reason === 8) together.delete(index)
           else together.set(index, reason)
         }
-        expect([...together].sort(([a], [b]) => a - b)).toEqual(listed(await complete()))
+        expect(byPlace([...together])).toEqual(listed(await complete()))
       }
     }
     // The base moves along: what has ended needs no delta.
@@ -355,20 +359,13 @@ describe("the CRL routes", () => {
       expect([status, headers["Content-Type"]]).toEqual([200, "application/pkix-crl"])
       expect(readCrl(body as Uint8Array).number).toBeDefined()
       const again = await call(path, { "if-none-match": `"x", ${headers["ETag"]}` })
-      expect([again.status, again.body.toString()]).toEqual([304, ""])
+      expect([again.status, again.body]).toEqual([304, new Uint8Array(0)])
     }
   })
 
   it("know no others", async () => {
     const digits = factory.signer.keyId.slice(2)
-    const paths = [
-      "",
-      "x.crl",
-      `${digits}`,
-      `${digits.toUpperCase()}.crl`,
-      `${"0".repeat(64)}.crl`,
-      `${digits}/1-1.crl`,
-    ]
+    const paths = ["", "x.crl", digits, `${digits.toUpperCase()}.crl`, `${"0".repeat(64)}.crl`, `${digits}/1-1.crl`]
     for (const path of [...paths, `${digits}/../${digits}.crl`, `${digits}/%2e%2e.crl`]) {
       expect((await call(`/crl/${path}`)).status).toBe(404)
     }
@@ -377,7 +374,7 @@ describe("the CRL routes", () => {
   it("ask to come again while there is none", async () => {
     factory.source.fault = new StaleHeadError({ ageSeconds: 9, maxAgeSeconds: 1 })
     const { status, headers, body } = await call(`/crl/${factory.signer.keyId.slice(2)}.crl`)
-    expect([status, headers["Retry-After"], body.toString()]).toEqual([503, "10", ""])
+    expect([status, headers["Retry-After"], body]).toEqual([503, "10", new Uint8Array(0)])
   })
 
   it("have a table of failures whose errors are explained", () => {
