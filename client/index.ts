@@ -115,6 +115,8 @@ export type {
 } from "./status/placeStatus.ts"
 export { credentialStatus } from "./status/credentialStatus.ts"
 export type { CredentialQuestion } from "./status/credentialStatus.ts"
+export { StatusTable } from "./status/statusTable.ts"
+export type { BatchStatuses, StatusTableOptions, TableStatus } from "./status/statusTable.ts"
 export { REVOCATION_REASONS } from "./status/verdict.ts"
 export type { DeviceStatus, RefusalReason, RevocationReason, Verdict, VerdictBatch } from "./status/verdict.ts"
 

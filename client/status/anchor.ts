@@ -128,7 +128,8 @@ function standingPlaces(places: PlaceIndex, hash: Uint8Array): number[] {
   return Array.from(claimants, (manufacturerId) => places.lookup(hash, manufacturerId)).filter((found) => found >= 0)
 }
 
-function isIndexed(batch: Batch, indexed: IndexedBatch): boolean {
+/** Whether a batch on the ledger is the very one that an index was made of. */
+export function isIndexed(batch: Batch, indexed: IndexedBatch): boolean {
   return batch.root === indexed.root && batch.size === indexed.size && batch.registeredAt === indexed.registeredAt
 }
 

@@ -12,7 +12,7 @@ import type {
   Manufacturer,
 } from "../../client/index.ts"
 import { KeyOwnerAmbiguousError, toHex } from "../../client/index.ts"
-import type { FleetState } from "../../client/ledger/replica/fleetState.ts"
+import type { FleetState, PlaceMark } from "../../client/ledger/replica/fleetState.ts"
 import type { StateView } from "../../client/ledger/replica/stateView.ts"
 import { keyIdentifiersOf } from "../../client/x509/keyIdentifiers.ts"
 
@@ -39,6 +39,19 @@ export function paperState(facts: PaperFacts): FleetState {
     const found = bits.find((bit) => bit.manufacturerId === id && bit.series === series && bit.index === index)
     return found === undefined ? undefined : { revokedAt: found.revokedAt, reason: found.reason }
   }
+  // Marks of subjects name no place here.
+  const placeMarks = (id: number, series: number): PlaceMark[] =>
+    bits
+      .filter((bit) => bit.manufacturerId === id && bit.series === series)
+      .toSorted((a, b) => a.index - b.index)
+      .map(({ index, revokedAt, reason }) => ({
+        index,
+        mark: "revoked",
+        since: revokedAt,
+        reason,
+        invalidityDate: undefined,
+        subject: undefined,
+      }))
   return {
     block,
     manufacturers: () => manufacturers,
@@ -62,9 +75,9 @@ export function paperState(facts: PaperFacts): FleetState {
     bitRevocation,
     record: (id, subject) =>
       records.find((one) => one.manufacturerId === id && one.subject === subject) ?? blankRecord(id, subject),
-    placeMark: unused,
-    placeMarks: unused,
-    records: unused,
+    placeMark: (id, series, index) => placeMarks(id, series).find((mark) => mark.index === index),
+    placeMarks,
+    records: (id) => records.filter(({ manufacturerId }) => manufacturerId === id),
     releases: unused,
     logHead: unused,
   }
