@@ -32,7 +32,9 @@ export type SnapshotCheck = {
    * - `heads`: it names the right block and log heads. The sets may be anything.
    */
   readonly compared: "everything" | "statements" | "heads"
-  /** What the snapshot was compared with: its own block, or a later one up to which nothing had changed. */
+  /** Whether the ledger showed the snapshot's very block. If not, its number, hash and time are what the snapshot says they are. */
+  readonly blockConfirmed: boolean
+  /** What it was compared with: its own block, or another between which and its own nothing changed. */
   readonly checkedAt: Block
   /** Log entries that came after it, up to the newest block; 0 when it is current. */
   readonly behind: number
@@ -53,11 +55,11 @@ export async function checkSnapshot(
 ): Promise<SnapshotCheck> {
   assertDeployment(snapshot, ledger.deployment)
   const newest = await ledger.at("latest")
-  const { view, own } = await viewFor(snapshot, ledger, newest)
+  const { view, own, confirmed } = await viewFor(snapshot, ledger, newest)
   await assertLogHeads(snapshot, view, own)
 
   const behind = view === newest ? 0 : await entriesSince(snapshot, newest)
-  const shared = { checkedAt: view.block, behind, evidence: view.evidence }
+  const shared = { blockConfirmed: confirmed, checkedAt: view.block, behind, evidence: view.evidence }
   if (options.headsOnly === true) return { compared: "heads", ...shared, batches: 0, words: 0, records: 0 }
 
   const statements = await compareStatements(snapshot, view, options.onProgress)
@@ -88,13 +90,19 @@ function assertDeployment(snapshot: Snapshot, { chainId, contracts }: Deployment
   }
 }
 
+type FoundView = {
+  readonly view: LedgerView
+  /** Whether it shows what held at the snapshot's block, so that a difference is a contradiction. */
+  readonly own: boolean
+  /** Whether it is that very block. */
+  readonly confirmed: boolean
+}
+
 /** The ledger at the snapshot's own block, or at another that comes after it. */
-async function viewFor(
-  { block }: Snapshot,
-  ledger: Ledger,
-  newest: LedgerView,
-): Promise<{ view: LedgerView; own: boolean }> {
-  if (newest.block.hash === block.hash && newest.block.number === block.number) return { view: newest, own: true }
+async function viewFor({ block }: Snapshot, ledger: Ledger, newest: LedgerView): Promise<FoundView> {
+  if (newest.block.hash === block.hash && newest.block.number === block.number) {
+    return { view: newest, own: true, confirmed: true }
+  }
   const { number } = block
   if (newest.block.number < number) {
     const reason = "the ledger has not come so far"
@@ -102,9 +110,12 @@ async function viewFor(
   }
   assertBlock(block, newest.block)
   const then = await viewAtTime(ledger, block.timestamp)
-  if (then === undefined) return { view: newest, own: false }
+  if (then === undefined) return { view: newest, own: false, confirmed: false }
+  // A replica knows the blocks that have entries, and that nothing happened in those between.
+  if (then.block.number < number && stateOf(then) !== undefined) return { view: then, own: true, confirmed: false }
   assertBlock(block, then.block)
-  return { view: then, own: then.block.number === number }
+  const confirmed = then.block.number === number
+  return { view: then, own: confirmed, confirmed }
 }
 
 /** Undefined where this ledger cannot go back, or where the block is not final yet. */
