@@ -196,7 +196,7 @@ export class ReplicaStoreForeignError extends ReplicaStoreError {
   override name = "ReplicaStoreForeignError" as const
   override readonly code = "REPLICA_STORE_FOREIGN" as const
   constructor({ path, expected, found }: { path: string; expected: string; found: string }) {
-    super(`${path} holds a replica of ${found}, not of ${expected}.`, {
+    super(`${path} should hold a replica of ${expected}; it holds ${found}.`, {
       hint: "Give each deployment a folder of its own.",
       docs: "docs/errors.md#replica-store-foreign",
     })

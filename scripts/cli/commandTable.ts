@@ -23,7 +23,13 @@ import { manufacturerShowCommand } from "./commands/manufacturerShow.ts"
 import { manufacturerSuspendCommand } from "./commands/manufacturerSuspend.ts"
 import { operatorAddCommand } from "./commands/operatorAdd.ts"
 import { operatorRemoveCommand } from "./commands/operatorRemove.ts"
+import { replicaStatusCommand } from "./commands/replicaStatus.ts"
+import { replicaSyncCommand } from "./commands/replicaSync.ts"
+import { replicaVerifyCommand } from "./commands/replicaVerify.ts"
 import { revokeCommand } from "./commands/revoke.ts"
+import { snapshotCheckCommand } from "./commands/snapshotCheck.ts"
+import { snapshotExportCommand } from "./commands/snapshotExport.ts"
+import { snapshotMakeCommand } from "./commands/snapshotMake.ts"
 import { statusCommand } from "./commands/status.ts"
 import { testnetCommand } from "./commands/testnet.ts"
 import { unholdCommand } from "./commands/unhold.ts"
@@ -72,6 +78,16 @@ export const GROUPS: readonly { name: string; summary: string; commands: readonl
       firmwareMinimumCommand,
       firmwareThresholdCommand,
     ],
+  },
+  {
+    name: "snapshot",
+    summary: "the status of a fleet at one block, in a file",
+    commands: [snapshotMakeCommand, snapshotCheckCommand, snapshotExportCommand],
+  },
+  {
+    name: "replica",
+    summary: "a local copy of the ledger, proven complete",
+    commands: [replicaSyncCommand, replicaVerifyCommand, replicaStatusCommand],
   },
   { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
 ]

@@ -6,10 +6,7 @@ export function memoryStore(): ReplicaStore {
   let cursor: ReplicaCursor | undefined
   return {
     name: "memory",
-    cursor: async () => cursor,
-    rows: async function* () {
-      yield [...rows]
-    },
+    load: async () => ({ cursor, rows: portions([...rows]) }),
     write: async (change) => {
       const { dropFrom } = change
       if (dropFrom !== undefined) rows = rows.filter(({ block }) => block < dropFrom)
@@ -22,4 +19,8 @@ export function memoryStore(): ReplicaStore {
     },
     close: async () => undefined,
   }
+}
+
+async function* portions(rows: readonly ReplicaRow[]): AsyncGenerator<readonly ReplicaRow[]> {
+  yield rows
 }

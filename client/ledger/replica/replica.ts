@@ -7,8 +7,10 @@ import {
   LogHeadMismatchError,
   ReplicaContradictedError,
   ReplicaNotSyncedError,
+  ReplicaStoreBusyError,
   ReplicaStoreDamagedError,
   ReplicaStoreError,
+  ReplicaStoreForeignError,
 } from "../../errors/replica.ts"
 import { toHex } from "../../crypto/hex.ts"
 import type { Deployment } from "../deployment.ts"
@@ -26,7 +28,15 @@ import { LogReader } from "./logReader.ts"
 import type { ReadRange } from "./logReader.ts"
 import { LogState } from "./logState.ts"
 import { pause } from "./pause.ts"
-import type { ComparedPoint, GlobalHeads, ReplicaBlock, ReplicaRow, ReplicaStore } from "./replicaStore.ts"
+import { replicaIdentity } from "./replicaStore.ts"
+import type {
+  ComparedPoint,
+  GlobalHeads,
+  ReplicaBlock,
+  ReplicaCursor,
+  ReplicaRow,
+  ReplicaStore,
+} from "./replicaStore.ts"
 import { ReplicaView } from "./replicaView.ts"
 
 export type ReplicaOptions = {
@@ -325,6 +335,8 @@ export class Replica implements Ledger {
           return report
         } catch (error) {
           if (!(error instanceof FleetrootError)) throw error
+          // Another process brought the store further, and this one has read that: on from there.
+          if (error instanceof ReplicaStoreBusyError && attempt === 1 && !this.#mustLoad) continue
           // Of several failures the contradiction says most.
           if (!isRefusal(failure)) failure = error
           if (!isRefusal(error) || error instanceof FinalityViolatedError) break
@@ -369,7 +381,7 @@ export class Replica implements Ledger {
     let held: ReadRange | undefined
     const keep = async (): Promise<void> => {
       if (held === undefined) return
-      await this.#store.write({ rows: held.rows, cursor: { origin, read: held.end, compared: before } })
+      await this.#store.write({ rows: held.rows, cursor: this.#cursor(origin, held.end, before) })
       this.#read = held.end
       held = undefined
     }
@@ -454,7 +466,7 @@ export class Replica implements Ledger {
         this.#log.append(entry, entry.entry.block <= compared.settled.number)
         if (this.#listeners.size > 0) changes.push(...this.#log.changesOf(entry.entry))
       }
-      const cursor = { origin: this.#origin ?? compared.settled, read: compared.head, compared }
+      const cursor = this.#cursor(this.#origin ?? compared.settled, compared.head, compared)
       await this.#store.write({ ...change, cursor })
     } catch (error) {
       // Memory is ahead of the store now: begin again with what the store holds.
@@ -529,8 +541,12 @@ export class Replica implements Ledger {
     this.#read = undefined
     this.#ahead = this.#nothingAhead(this.#log.length)
     if (compared === undefined) return this.#store.clear()
-    const cursor = { origin: this.#origin ?? compared.settled, read: compared.head, compared }
+    const cursor = this.#cursor(this.#origin ?? compared.settled, compared.head, compared)
     return this.#store.write({ dropFrom: compared.head.number + 1, rows: [], cursor })
+  }
+
+  #cursor(origin: ReplicaBlock, read: ReplicaBlock, compared: ComparedPoint | undefined): ReplicaCursor {
+    return { identity: replicaIdentity(this.deployment), origin, read, compared }
   }
 
   async #reload(cause: unknown): Promise<void> {
@@ -562,7 +578,7 @@ export class Replica implements Ledger {
   async #replay(): Promise<{
     log: FleetLog
     ahead: EntriesAhead
-    cursor: Awaited<ReturnType<ReplicaStore["cursor"]>>
+    cursor: ReplicaCursor | undefined
   }> {
     const { deployment } = this
     const log = new FleetLog(deployment)
@@ -570,11 +586,16 @@ export class Replica implements Ledger {
     const damaged = (reason: string, cause?: unknown): never => {
       throw new ReplicaStoreDamagedError({ path: this.#store.name, reason, cause })
     }
-    const cursor = await this.#store.cursor()
+    const { cursor, rows: portions } = await this.#store.load()
+    const identity = replicaIdentity(deployment)
+    if (cursor !== undefined && cursor.identity !== identity) {
+      const { name } = this.#store
+      throw new ReplicaStoreForeignError({ path: name, expected: `deployment ${identity}`, found: cursor.identity })
+    }
     const border = cursor?.compared?.head.number ?? -1
     const [compared, ahead] = [start(0), []] as [EntriesAhead, ReplicaRow[]]
     try {
-      for await (const rows of this.#store.rows()) {
+      for await (const rows of portions) {
         const cut = rows.findIndex(({ block }) => block > border)
         const [before, after] = cut < 0 || ahead.length > 0 ? [rows, []] : [rows.slice(0, cut), rows.slice(cut)]
         if (ahead.length > 0) ahead.push(...before)

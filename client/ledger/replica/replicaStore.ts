@@ -1,4 +1,5 @@
 import type { Hex } from "../../crypto/hex.ts"
+import type { Deployment } from "../deployment.ts"
 import type { LoggedContract } from "../ledger.ts"
 
 /** A log as a registry emitted it. */
@@ -31,6 +32,8 @@ export type ComparedPoint = {
 
 /** How far a replica has come. */
 export type ReplicaCursor = {
+  /** Which deployment it is a replica of: see `replicaIdentity`. */
+  readonly identity: string
   /** The deployment's block. */
   readonly origin: ReplicaBlock
   /** All logs up to this block were read. */
@@ -48,20 +51,32 @@ export type ReplicaWrite = {
   readonly cursor: ReplicaCursor
 }
 
+export type StoredReplica = {
+  /** undefined while nothing was written. */
+  readonly cursor: ReplicaCursor | undefined
+  /** All rows in the order of the chain, in portions of any size. */
+  readonly rows: AsyncIterable<readonly ReplicaRow[]>
+}
+
 /**
- * Where a replica's log is kept. A store belongs to one deployment: what opens it makes sure of that.
+ * Where a replica's log is kept.
  *
  * All methods throw ReplicaStoreError's children.
  */
 export interface ReplicaStore {
   /** What messages call it. */
   readonly name: string
-  /** undefined while nothing was written. */
-  cursor(): Promise<ReplicaCursor | undefined>
-  /** All rows in the order of the chain, in portions of any size. */
-  rows(): AsyncIterable<readonly ReplicaRow[]>
+  /** What the last write left. The rows must be read to their end before anything is written. */
+  load(): Promise<StoredReplica>
+  /** @throws ReplicaStoreBusyError when somebody else wrote since the last `load` or `write`; then nothing is changed. */
   write(change: ReplicaWrite): Promise<void>
   /** Drops everything. */
   clear(): Promise<void>
   close(): Promise<void>
+}
+
+/** What tells deployments apart: chain, first block, registries. */
+export function replicaIdentity({ chainId, block, contracts }: Deployment): string {
+  const registries = [contracts.manufacturers, contracts.devices, contracts.firmware]
+  return [chainId, block.number, block.hash, ...registries.map((contract) => contract?.address ?? "none")].join(" ")
 }

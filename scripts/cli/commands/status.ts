@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { ManyVerdict, Verdict } from "../../../client/index.ts"
-import { EXIT } from "../cliError.ts"
+import { EXIT, UsageError } from "../cliError.ts"
 import { readCertificate, readCertificateBytes } from "../input/certificateFile.ts"
 import { collect, openReceipts, RECEIPT_OPTIONS } from "../input/receiptSources.ts"
 import type { OpenReceipts, ReceiptOptions } from "../input/receiptSources.ts"
@@ -8,13 +8,15 @@ import { refuseHash } from "../input/subjects.ts"
 import type { OpenLedger } from "../openLedger.ts"
 import { openReader, withReader } from "../openReader.ts"
 import type { ReaderOptions } from "../openReader.ts"
+import { openReplica, syncReplica } from "../openReplica.ts"
 import { newCommand } from "../options/common.ts"
 import { time, uint32 } from "../options/parse.ts"
 import { printable } from "../output/printable.ts"
 import { runCommand } from "../runCommand.ts"
 import type { Answer } from "../runCommand.ts"
 
-type Options = ReaderOptions & ReceiptOptions & { at?: Date; issuer?: string; maxAge?: number }
+type Options = ReaderOptions &
+  ReceiptOptions & { at?: Date; issuer?: string; maxAge?: number; replica?: string; offline?: boolean }
 
 /** A file and what the verifier says of it. */
 type Checked = { file: string; verdict: ManyVerdict }
@@ -35,12 +37,27 @@ export function statusCommand(): Command {
     .option("--at <time>", "judge this time instead of now (2027-01-31T12:00:00Z or Unix seconds)", time("--at"))
     .option("--issuer <cert>", "the issuer's certificate, for certificates that do not identify their issuer's key")
     .option("--max-age <seconds>", "oldest newest block that the answer may rest on", uint32("--max-age"), 120)
+    .option("--replica <folder>", "answer from the replica there, brought up to date first")
+    .option("--offline", "with --replica: ask no node; the answer is as old as the replica (--max-age)")
     .action((files: string[], options: Options) => runCommand(options.json, () => checkStatus(files, options)))
 }
 
 async function checkStatus(files: readonly string[], options: Options): Promise<Answer> {
   files.forEach(refuseHash)
+  const { replica: dir, offline = false } = options
+  if (offline && dir === undefined) throw new UsageError("--offline goes with --replica.")
   const open = await openReader(options)
+  if (dir === undefined) return checkWith(open, files, options)
+  const replica = await openReplica(open, options, { dir })
+  try {
+    if (!offline) await syncReplica(replica)
+    return await checkWith({ ...open, ledger: replica }, files, options)
+  } finally {
+    await replica.close()
+  }
+}
+
+async function checkWith(open: OpenLedger, files: readonly string[], options: Options): Promise<Answer> {
   const receipts = await openReceipts(open, options)
   try {
     const checked = await checkFiles(open, files, options, receipts)

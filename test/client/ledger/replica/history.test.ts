@@ -24,7 +24,7 @@ let times: number[]
 
 beforeAll(async () => {
   stage = await openStage()
-  rpc = jsonRpcFrom((call) => stage.provider.request(call as never), "embedded ledger")
+  rpc = jsonRpcFrom((call) => stage.provider.request(call), "embedded ledger")
   history = await makeHistory(stage, "replica 2", STEPS)
   const addresses = {
     access: stage.access.address,
