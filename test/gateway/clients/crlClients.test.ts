@@ -23,10 +23,10 @@ beforeAll(async () => {
   book = new CrlBook(context)
   server = await serveRoutes(crlRoutes(context, book), port)
   files = new KeyFiles(factory)
-  for (const [index, name] of ["good", "revoked", "held"].entries()) await files.device(name, index)
+  for (const [index, name] of ["good", "revoked", "held"].entries()) await files.device(factory, name, index)
   const { shardOf } = crlAddresses(server.url, factory.signer.keyId)
   for (const index of [8_000, 9_000]) {
-    await files.device(`at-${index}`, index, { crlUrl: shardOf({ series: SERIES, index }) })
+    await files.device(factory, `at-${index}`, index, { crlUrl: shardOf({ series: SERIES, index }) })
   }
 })
 

@@ -2,17 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { encodePem, generateP256Key } from "../../../client/index.ts"
-import type { Certificate } from "../../../client/index.ts"
+import type { Certificate, ExportableKeySigner } from "../../../client/index.ts"
+import type { Issuer } from "../../../gateway/issuers/issuer.ts"
 import type { FakeFactory } from "../fakeFactory.ts"
 
 /** A folder of certificates and keys for programs that read files. */
 export class KeyFiles {
   readonly folder: string
-  readonly factory: FakeFactory
 
-  constructor(factory: FakeFactory) {
+  constructor(factory: { readonly issuer: Issuer }) {
     this.folder = mkdtempSync(join(tmpdir(), "fleetroot-clients-"))
-    this.factory = factory
     this.write("ca.pem", encodePem("CERTIFICATE", factory.issuer.certificate.der))
   }
 
@@ -25,13 +24,22 @@ export class KeyFiles {
     return this.at(name)
   }
 
-  /** Makes `name`.pem and `name`.key for a place. */
-  async device(name: string, ...more: Parameters<FakeFactory["certificate"]>): Promise<Certificate> {
-    const key = await generateP256Key()
-    const [index, options = {}] = more
-    const certificate = await this.factory.certificate(index, { name, ...options, key })
+  /** Writes `name`.pem and `name`.key. */
+  async pair(name: string, certificate: Certificate, key: ExportableKeySigner): Promise<void> {
     this.write(`${name}.pem`, encodePem("CERTIFICATE", certificate.der))
     this.write(`${name}.key`, encodePem("PRIVATE KEY", await key.exportPkcs8()))
+  }
+
+  /** Makes a device for a place, and writes `name`.pem and `name`.key. */
+  async device(
+    factory: FakeFactory,
+    name: string,
+    index: number,
+    options: { serial?: Uint8Array; crlUrl?: string } = {},
+  ): Promise<Certificate> {
+    const key = await generateP256Key()
+    const certificate = await factory.certificate(index, { name, ...options, key })
+    await this.pair(name, certificate, key)
     return certificate
   }
 

@@ -27,7 +27,9 @@ export class Running {
   output = ""
 
   constructor(program: string, args: readonly string[]) {
-    this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] })
+    // Where Debian keeps servers is not on everybody's path.
+    const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` }
+    this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env })
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.output += text))
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.output += text))
   }
