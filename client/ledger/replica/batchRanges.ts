@@ -1,8 +1,8 @@
 import { BatchIndexFullError } from "../../errors/mirror.ts"
-import { NOT_INDEXED, batchNumberOfFound, toFound } from "./claims.ts"
+import { NOT_INDEXED, ordinalOfFound, toFound } from "./claims.ts"
 import type { IndexedBatch } from "./claims.ts"
 
-/** Batch numbers share 53 bits with an index of 32. */
+/** Ordinals share 53 bits with an index of 32. */
 const MAX_BATCHES = 2 ** 21
 
 /** Numbers all places of many batches through: those of one batch follow each other, and each batch follows the one before. */
@@ -60,7 +60,7 @@ export class BatchRanges {
     return batch
   }
 
-  /** Batch number and index of a place, in one number; {@link NOT_INDEXED} if no batch (of this manufacturer, where one is named) has it. */
+  /** The batch's ordinal and the index of a place, in one number; {@link NOT_INDEXED} if no batch (of this manufacturer, where one is named) has it. */
   find(place: number, manufacturerId: number): number {
     const starts = this.#starts
     let low = 0
@@ -78,7 +78,7 @@ export class BatchRanges {
 
   /** The batch that {@link find} found. */
   at(found: number): IndexedBatch | undefined {
-    return found < 0 ? undefined : this.#batches[batchNumberOfFound(found)]
+    return found < 0 ? undefined : this.#batches[ordinalOfFound(found)]
   }
 }
 

@@ -25,13 +25,13 @@ export const CONTESTED = -2
 
 const INDICES = 2 ** 32
 
-/** Batch number and index in one number below 2^53. */
-export function toFound(batchNumber: number, index: number): number {
-  return batchNumber * INDICES + index
+/** A batch's ordinal and an index, in one number below 2^53. */
+export function toFound(ordinal: number, index: number): number {
+  return ordinal * INDICES + index
 }
 
-/** The number of the batch, in the order in which batches were added. */
-export function batchNumberOfFound(found: number): number {
+/** The ordinal of the batch, in the order in which batches were added. */
+export function ordinalOfFound(found: number): number {
   return Math.floor(found / INDICES)
 }
 
