@@ -1,9 +1,9 @@
-import { createConnection } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { toHex } from "../../../client/index.ts"
 import { ocspRoutes } from "../../../gateway/ocsp/index.ts"
 import { LiveFactory } from "../liveFactory.ts"
 import { serveRoutes } from "../serveRoutes.ts"
+import { isOpen } from "./isOpen.ts"
 import { KeyFiles } from "./keyFiles.ts"
 import { freePort, run, Running, until } from "./programs.ts"
 
@@ -50,22 +50,6 @@ afterAll(async () => {
   await factory?.close()
   files?.remove()
 })
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(port, "127.0.0.1")
-    const end = (open: boolean): void => {
-      socket.destroy()
-      resolve(open)
-    }
-    socket.once("connect", () => {
-      end(true)
-    })
-    socket.once("error", () => {
-      end(false)
-    })
-  })
-}
 
 /** What a device is answered. */
 async function ask(name: string): Promise<string> {

@@ -1,0 +1,144 @@
+import { encodePem, toHex, type Hex } from "../../client/index.ts"
+import { writeFileAtomic } from "../../client/node/index.ts"
+import type { CrlBook } from "../crl/index.ts"
+import { readCrl } from "../crl/crlReader.ts"
+import type { FleetSource, RevocationContext } from "../issuers/context.ts"
+
+export type MosquittoBridgeOptions = {
+  readonly replica: Pick<FleetSource, "onChange">
+  readonly book: CrlBook
+  /** The file that `crlfile` in mosquitto.conf names. PEM; one CRL for each issuer. */
+  readonly crlFile: string
+  /** PEM of CRLs of other CAs, to stand in the same file. */
+  readonly otherCrls?: string
+  /** Makes mosquitto read its files again: {@link hangUp} with its process id. */
+  readonly reload: () => Promise<void> | void
+  /**
+   * Publishes as a client that may write to `$CONTROL/dynamic-security/v1`. Without it devices that are connected stay so: mosquitto
+   * looks at CRLs when somebody connects.
+   */
+  readonly publish?: (topic: string, payload: string) => Promise<void>
+  /** The user names under which a certificate's device connects; with `use_identity_as_username` its common name. */
+  readonly usernamesOf: (issuerKeyId: Hex, serial: Hex) => readonly string[]
+  /** How often the CRL is written anew though nothing changed, in seconds. Default: 300. */
+  readonly intervalSeconds?: number
+  readonly report?: RevocationContext["report"]
+}
+
+/** What one refresh changed. */
+export type MosquittoRefresh = {
+  readonly written: boolean
+  readonly disabled: readonly string[]
+  readonly enabled: readonly string[]
+}
+
+const CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
+const INTERVAL_SECONDS = 300
+const COMMANDS_AT_ONCE = 200
+
+/**
+ * Keeps revoked devices out of a mosquitto broker: writes its CRL file, has it read again, and then disables each newly barred
+ * client, which cuts its connection. A device whose hold ends is enabled again, if it was disabled here.
+ */
+export class MosquittoBridge {
+  readonly #options: MosquittoBridgeOptions
+  /** What is listed and was passed on, as issuer key id and serial. */
+  #barred = new Set<string>()
+  #entityTags = ""
+  #turn: Promise<unknown> = Promise.resolve()
+  #waiting: Promise<MosquittoRefresh> | undefined
+
+  constructor(options: MosquittoBridgeOptions) {
+    this.#options = options
+  }
+
+  /** Refreshes now, on every change of the ledger and every interval, until the function it gives is called. */
+  async start(): Promise<() => Promise<void>> {
+    const refresh = (): void => {
+      this.refresh().catch((error: unknown) => {
+        this.#options.report?.({ door: "mqtt", outcome: error instanceof Error ? error.name : "unknown", error })
+      })
+    }
+    const stopListening = this.#options.replica.onChange(refresh)
+    const timer = setInterval(refresh, (this.#options.intervalSeconds ?? INTERVAL_SECONDS) * 1000)
+    timer.unref()
+    const stop = async (): Promise<void> => {
+      stopListening()
+      clearInterval(timer)
+      await this.#turn.catch(() => undefined)
+    }
+    try {
+      await this.refresh()
+    } catch (error) {
+      await stop()
+      throw error
+    }
+    return stop
+  }
+
+  /**
+   * Brings mosquitto up to date. One refresh runs at a time, and those who ask while one waits share it.
+   *
+   * @throws like CrlBook.complete; OutputWriteError; what `reload` and `publish` throw. Then the next refresh tries it all again.
+   */
+  refresh(): Promise<MosquittoRefresh> {
+    this.#waiting ??= this.#turn
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting = undefined
+        return this.#refresh()
+      })
+    this.#turn = this.#waiting
+    return this.#waiting
+  }
+
+  async #refresh(): Promise<MosquittoRefresh> {
+    const { book, crlFile, otherCrls = "", reload } = this.#options
+    const barred = new Set<string>()
+    const pems: string[] = []
+    let entityTags = ""
+    for (const issuerKeyId of book.issuers) {
+      const { der, entityTag } = await book.complete(issuerKeyId)
+      pems.push(encodePem("X509 CRL", der))
+      entityTags += entityTag
+      for (const { serial } of readCrl(der).entries()) barred.add(`${issuerKeyId}:${toHex(serial)}`)
+    }
+    const written = entityTags !== this.#entityTags
+    if (written) {
+      await writeFileAtomic(crlFile, pems.join("") + otherCrls)
+      await reload()
+      this.#entityTags = entityTags
+    }
+    const disabled = this.#usernames([...barred].filter((name) => !this.#barred.has(name)))
+    const stillBarred = new Set(this.#usernames(barred))
+    const ended = this.#usernames([...this.#barred].filter((name) => !barred.has(name)))
+    const enabled = ended.filter((username) => !stillBarred.has(username))
+    await this.#command("disableClient", disabled)
+    await this.#command("enableClient", enabled)
+    this.#barred = barred
+    return { written, disabled, enabled }
+  }
+
+  #usernames(names: Iterable<string>): string[] {
+    const found = new Set<string>()
+    for (const name of names) {
+      const [issuerKeyId, serial] = name.split(":") as [Hex, Hex]
+      for (const username of this.#options.usernamesOf(issuerKeyId, serial)) found.add(username)
+    }
+    return [...found]
+  }
+
+  async #command(command: "disableClient" | "enableClient", usernames: readonly string[]): Promise<void> {
+    const { publish } = this.#options
+    if (publish === undefined) return
+    for (let first = 0; first < usernames.length; first += COMMANDS_AT_ONCE) {
+      const commands = usernames.slice(first, first + COMMANDS_AT_ONCE).map((username) => ({ command, username }))
+      await publish(CONTROL_TOPIC, JSON.stringify({ commands }))
+    }
+  }
+}
+
+/** Sends SIGHUP, at which mosquitto reads its CRL file again. @throws when there is no such process. */
+export function hangUp(processId: number): void {
+  process.kill(processId, "SIGHUP")
+}
