@@ -74,13 +74,18 @@ async function measure(name: string): Promise<{ rows: Row[]; plots: Plot[] } | u
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "ignore", "inherit", "pipe"],
     cwd: resolve(FOLDER, ".."),
+    detached: true,
   })
   const seconds = values.quick ? GROUP_SECONDS.quick : GROUP_SECONDS.whole
-  const timer = setTimeout(() => child.kill("SIGKILL"), seconds * 1000)
+  // With the nodes that it started.
+  const kill = (): boolean => child.pid !== undefined && process.kill(-child.pid, "SIGKILL")
+  const timer = setTimeout(kill, seconds * 1000)
+  process.once("SIGINT", kill)
   let answer = ""
   child.stdio[3]?.on("data", (chunk: Buffer) => (answer += chunk.toString()))
   const [code] = (await once(child, "close")) as [number | null]
   clearTimeout(timer)
+  process.off("SIGINT", kill)
   if (code !== 0 || answer === "") return undefined
   return JSON.parse(answer) as { rows: Row[]; plots: Plot[] }
 }

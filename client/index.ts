@@ -43,7 +43,13 @@ export { decodePositionSerial, encodePositionSerial, positionSerialMatches } fro
 export { decodeRawPublicKey, encodeRawPublicKey } from "./cose/rawPublicKey.ts"
 
 export { MerkleTree, MerkleTreeBuilder, verifyConsistency, verifyInclusion } from "./merkle/tree.ts"
-export { bytesSource, decodeManifestHeader, readManifest, readManifestHeader } from "./merkle/manifest.ts"
+export {
+  bytesSource,
+  decodeManifestHeader,
+  encodeManifestHeader,
+  readManifest,
+  readManifestHeader,
+} from "./merkle/manifest.ts"
 export type { Manifest, ManifestHeader, ManifestSource } from "./merkle/manifest.ts"
 export { decodeReceipt, encodeReceipt } from "./merkle/receipt.ts"
 export type { Receipt } from "./merkle/receipt.ts"
