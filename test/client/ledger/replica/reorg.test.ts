@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import {
-  FleetStateUndoneError,
-  generateP256Key,
-  memoryStore,
-  Replica,
+import { FleetStateUndoneError, generateP256Key, memoryStore, Replica, toHex } from "../../../../client/index.ts"
+import type {
+  FleetChange,
+  Hex,
+  JsonRpc,
+  KeySigner,
+  ManufacturerClient,
+  RpcCall,
   RpcLedger,
-  toHex,
 } from "../../../../client/index.ts"
-import type { FleetChange, Hex, JsonRpc, KeySigner, ManufacturerClient, RpcCall } from "../../../../client/index.ts"
 import { anvilLedger } from "../../../helpers/anvil.ts"
 import type { TestLedger } from "../../../helpers/ledger.ts"
 import { hashOf, pseudoRandom } from "../../../contracts/helpers/stage.ts"
