@@ -17,6 +17,7 @@ import {
   crlDistributionPoint,
   encodeExtensions,
   extendedKeyUsage,
+  freshestCrl,
   keyUsage,
   subjectKeyIdentifier,
 } from "./extensionEncoding.ts"
@@ -51,7 +52,10 @@ export type BuildCertificateParameters = {
   aiaOcsp?: string
   /** URL of the issuer's certificate. */
   aiaIssuers?: string
+  /** URL of the issuer's CRL. */
   crlUrl?: string
+  /** URL of the issuer's delta CRL. */
+  deltaCrlUrl?: string
 }
 
 const V3 = derElement(0xa0, derUnsigned(Uint8Array.of(2)))
@@ -123,7 +127,7 @@ async function signed(content: Uint8Array, algorithm: Uint8Array, signer: KeySig
 }
 
 function allExtensions(parameters: BuildCertificateParameters): CertificateExtension[] {
-  const { extensions = [], ca = false, purposes, aiaOcsp, aiaIssuers, crlUrl } = parameters
+  const { extensions = [], ca = false, purposes, aiaOcsp, aiaIssuers, crlUrl, deltaCrlUrl } = parameters
   const usual = [
     basicConstraints(typeof ca === "object" ? { ca: true, pathLength: assertPathLength(ca.pathLength) } : { ca }),
     keyUsage(ca === false ? ["digitalSignature"] : ["keyCertSign", "cRLSign"]),
@@ -140,6 +144,7 @@ function allExtensions(parameters: BuildCertificateParameters): CertificateExten
     )
   }
   if (crlUrl !== undefined) usual.push(crlDistributionPoint(crlUrl))
+  if (deltaCrlUrl !== undefined) usual.push(freshestCrl(deltaCrlUrl))
 
   const replaced = new Set(extensions.map(({ oid }) => oid))
   return [...usual.filter(({ oid }) => !replaced.has(oid)), ...extensions]

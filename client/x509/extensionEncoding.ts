@@ -61,9 +61,17 @@ export function authorityInfoAccess({ ocsp, issuers }: { ocsp?: string; issuers?
 
 /** Where the CRL is. RFC 5280, 4.2.1.13. */
 export function crlDistributionPoint(url: string): CertificateExtension {
-  const distributionPoint = new DistributionPointName({ fullName: [uri("crlUrl", url)] })
-  const value = encoded(new CRLDistributionPoints([new DistributionPoint({ distributionPoint })]))
-  return { oid: OID.crlDistributionPoints, critical: false, value }
+  return { oid: OID.crlDistributionPoints, critical: false, value: distributionPointAt("crlUrl", url) }
+}
+
+/** Where the delta CRL is. RFC 5280, 4.2.1.15. */
+export function freshestCrl(url: string): CertificateExtension {
+  return { oid: OID.freshestCrl, critical: false, value: distributionPointAt("deltaCrlUrl", url) }
+}
+
+function distributionPointAt(field: string, url: string): Uint8Array {
+  const distributionPoint = new DistributionPointName({ fullName: [uri(field, url)] })
+  return encoded(new CRLDistributionPoints([new DistributionPoint({ distributionPoint })]))
 }
 
 /**

@@ -18,6 +18,7 @@ type Options = CommonOptions & {
   manufacturer?: number
   series?: number
   days: number
+  gateway?: string
   keys: boolean
 }
 
@@ -40,12 +41,19 @@ export function fleetMakeCommand(): Command {
       uint32("--series", 0x8000_0000),
     )
     .option("--days <n>", "how long the certificates are valid", uint32("--days", 1, 36_500), 3_650)
+    .option("--gateway <url>", "gateway whose OCSP and CRL addresses the certificates name", parseGatewayUrl)
     .option("--no-keys", "throw the devices' private keys away")
     .action((folder: string, options: Options) => runCommand(options.json, () => make(folder, options)))
 }
 
+/** Certificates are for long: the address must be one that stays, in plain characters and without a query. */
+function parseGatewayUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:\/\/[\x21-\x7e]+$/.test(text) && !/[?#]/.test(text)) return text
+  throw new UsageError("--gateway should be an address with http:// or https://, without query.")
+}
+
 async function make(folder: string, options: Options): Promise<Answer> {
-  const { count, days, keys } = options
+  const { count, days, keys, gateway } = options
   const place = options.plain === true ? undefined : await findPlace(options)
   const [client, node] = await Promise.all([
     import("../../../client/index.ts"),
@@ -53,7 +61,10 @@ async function make(folder: string, options: Options): Promise<Answer> {
   ])
   const progress = startProgress("making certificates")
   try {
-    const made = await makeFleet({ client, node }, { folder, count, days, place, withoutKeys: !keys, progress })
+    const made = await makeFleet(
+      { client, node },
+      { folder, count, days, place, gateway, withoutKeys: !keys, progress },
+    )
     return { json: toJson(made, count, place), text: () => toText(made, count, place) }
   } finally {
     progress.stop()

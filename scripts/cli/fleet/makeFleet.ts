@@ -16,6 +16,8 @@ export type MakeFleetParameters = {
   place?: { deployment: Deployment; manufacturerId: number; series: number } | undefined
   /** How long the certificates are valid. */
   days: number
+  /** Address of the gateway whose OCSP and CRLs the certificates name. Default: none. */
+  gateway?: string | undefined
   /** Leave the devices' private keys out. */
   withoutKeys?: boolean | undefined
   progress: Progress
@@ -100,7 +102,7 @@ async function makeIssuer(
 
 async function makeDevice(
   library: Library,
-  { place, days, withoutKeys }: MakeFleetParameters,
+  { place, days, gateway, withoutKeys }: MakeFleetParameters,
   { certificate, signer, notAfter }: Issuer,
   index: number,
   paths: { certificates: string; keys: string },
@@ -116,9 +118,17 @@ async function makeDevice(
     serial: place === undefined ? randomSerial() : positionSerial(library, place, signer.keyId, index),
     notBefore: now - DAY,
     notAfter: Math.min(now + days * DAY, notAfter),
+    ...(gateway === undefined ? {} : gatewayAddresses(gateway, signer.keyId)),
   })
   if (withoutKeys !== true) await writeKey(library, join(paths.keys, `${index}.key`), device)
   await node.writeFileAtomic(join(paths.certificates, `${index}.pem`), client.encodePem("CERTIFICATE", der))
+}
+
+/** Where a gateway answers about an issuer's certificates. */
+function gatewayAddresses(gateway: string, issuerKeyId: Hex): { aiaOcsp: string; crlUrl: string; deltaCrlUrl: string } {
+  const base = gateway.replace(/\/+$/, "")
+  const crl = `${base}/crl/${issuerKeyId.slice(2)}`
+  return { aiaOcsp: `${base}/ocsp`, crlUrl: `${crl}.crl`, deltaCrlUrl: `${crl}-delta.crl` }
 }
 
 async function writeKey({ client, node }: Library, path: string, signer: ExportableKeySigner): Promise<void> {
