@@ -151,3 +151,18 @@ export class SerialStoreForeignError extends GatewayError {
     })
   }
 }
+
+/** A request of the JSON API has a parameter that is unknown, or not what it must be. */
+export class RequestInvalidError extends GatewayError {
+  override name = "RequestInvalidError" as const
+  override readonly code = "REQUEST_INVALID"
+  readonly parameter: string
+
+  constructor({ parameter, expected }: { parameter: string; expected: string }) {
+    super(`The parameter ${JSON.stringify(parameter.slice(0, 80))} should be ${expected}.`, {
+      hint: "/v1/openapi.json describes the API.",
+      docs: "docs/errors.md#request-invalid",
+    })
+    this.parameter = parameter
+  }
+}

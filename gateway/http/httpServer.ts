@@ -18,8 +18,12 @@ import type { TlsCredentials } from "./tlsOptions.ts"
 /** Where to listen. Port 0: any free one. */
 export type ListenAddress = { readonly host: string; readonly port: number }
 
+/** Where a server listens: `http://host:port`, and with TLS; undefined without such a listener. */
+export type ServerUrls = { readonly plainUrl: string | undefined; readonly tlsUrl: string | undefined }
+
 export type HttpServerOptions = {
-  readonly routes: readonly Route[]
+  /** What is answered; or what makes it once the addresses are known. Until then there is 503. */
+  readonly routes: readonly Route[] | ((urls: ServerUrls) => readonly Route[])
   readonly plain?: ListenAddress | undefined
   readonly tls?: (ListenAddress & TlsCredentials) | undefined
   readonly limits?: Partial<HttpLimits> | undefined
@@ -29,10 +33,7 @@ export type HttpServerOptions = {
   readonly log: Logger
 }
 
-export type HttpServer = {
-  /** `http://host:port`; undefined without such a listener. */
-  readonly plainUrl: string | undefined
-  readonly tlsUrl: string | undefined
+export type HttpServer = ServerUrls & {
   /** New connections get this certificate. @throws TlsCredentialsUnfitError, and then the old one stays. */
   reloadTls(credentials: TlsCredentials): void
   /** Stops listening, waits for the answers on their way, and after `graceMs` ends those too. */
@@ -51,7 +52,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const metrics = options.metrics ?? new Metrics()
   const addresses = new ClientAddresses(options.trustedProxies)
-  const handler = new RequestHandler({ routes, limits, metrics, log, addresses })
+  const handler = new RequestHandler({ limits, metrics, log, addresses })
   const shared = serverOptions(limits)
 
   const plainServer = plain === undefined ? undefined : createPlainServer(shared)
@@ -67,6 +68,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   try {
     const plainUrl = plainServer && plain && (await open(plainServer, plain, false))
     const tlsUrl = tlsServer && tls && (await open(tlsServer, tls, true))
+    handler.serve(typeof routes === "function" ? routes({ plainUrl, tlsUrl }) : routes)
     return {
       plainUrl,
       tlsUrl,

@@ -14,7 +14,6 @@ import type { HttpAnswer, Route } from "./route.ts"
 import { refuseEarly, sendAnswer } from "./sendAnswer.ts"
 
 export type RequestHandlerOptions = {
-  readonly routes: readonly Route[]
   readonly limits: HttpLimits
   readonly metrics: Metrics
   readonly log: Logger
@@ -28,7 +27,7 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PAT
 
 /** Takes requests off the wire, within limits, and hands them to their routes. */
 export class RequestHandler {
-  readonly #router: Router
+  #router: Router | undefined
   readonly #options: RequestHandlerOptions
   readonly #rate: ClientRate
   readonly #budget: BodyBudget
@@ -36,13 +35,16 @@ export class RequestHandler {
   #stopping = false
   #inFlight = 0
 
-  /** @throws RouteConflictError */
   constructor(options: RequestHandlerOptions) {
-    const { routes, limits } = options
+    const { limits } = options
     this.#options = options
-    this.#router = new Router(routes)
     this.#rate = new ClientRate({ perSecond: limits.clientRequestsPerSecond, burst: limits.clientBurst })
     this.#budget = new BodyBudget(limits.bodyBytes)
+  }
+
+  /** From now on these are answered. @throws RouteConflictError */
+  serve(routes: readonly Route[]): void {
+    this.#router = new Router(routes)
   }
 
   attach(server: Server | TlsServer, secure: boolean): void {
@@ -82,6 +84,7 @@ export class RequestHandler {
     const remoteAddress = addresses.of(request.socket.remoteAddress, headerOf(request, "x-forwarded-for"))
     const method = request.method ?? "GET"
     const target = readTarget(request.url ?? "")
+    if (this.#router === undefined) return this.#refuse(request, response, "busy", BUSY)
     const found = target === undefined ? undefined : this.#router.find(method, target.path)
 
     // 1. Whose turn is it?

@@ -13,6 +13,9 @@ import { firmwareSignCommand } from "./commands/firmwareSign.ts"
 import { firmwareThresholdCommand } from "./commands/firmwareThreshold.ts"
 import { firmwareVerifyCommand } from "./commands/firmwareVerify.ts"
 import { fleetMakeCommand } from "./commands/fleetMake.ts"
+import { gatewayCommand } from "./commands/gateway.ts"
+import { gatewayImportCommand } from "./commands/gatewayImport.ts"
+import { gatewayPublishCommand } from "./commands/gatewayPublish.ts"
 import { holdCommand } from "./commands/hold.ts"
 import { keyAddCommand } from "./commands/keyAdd.ts"
 import { keyListCommand } from "./commands/keyList.ts"
@@ -44,6 +47,7 @@ export const TOP_COMMANDS: readonly MakeCommand[] = [
   holdCommand,
   unholdCommand,
   doctorCommand,
+  gatewayCommand,
 ]
 
 /** Commands of two words, by the first. */
@@ -88,6 +92,11 @@ export const GROUPS: readonly { name: string; summary: string; commands: readonl
     name: "replica",
     summary: "a local copy of the ledger, proven complete",
     commands: [replicaSyncCommand, replicaVerifyCommand, replicaStatusCommand],
+  },
+  {
+    name: "gateway",
+    summary: "answer standard protocols from the ledger",
+    commands: [gatewayImportCommand, gatewayPublishCommand],
   },
   { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
 ]

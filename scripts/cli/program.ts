@@ -18,9 +18,11 @@ export function fleetroot(version: string): Command {
     .exitOverride()
   for (const command of TOP_COMMANDS) program.addCommand(command())
   for (const { name, summary, commands } of GROUPS) {
-    const group = new Command(name).summary(summary).description(summary).exitOverride()
+    // `gateway` is a command itself, and has others below it.
+    const alone = program.commands.find((command) => command.name() === name)
+    const group = alone ?? new Command(name).summary(summary).description(summary).exitOverride()
     for (const command of commands) group.addCommand(command())
-    program.addCommand(group)
+    if (alone === undefined) program.addCommand(group)
   }
   return program
 }

@@ -1,0 +1,205 @@
+import { readFile } from "node:fs/promises"
+import { setTimeout as sleep } from "node:timers/promises"
+import { pino } from "pino"
+import type { Logger } from "pino"
+import type { Hex } from "../client/index.ts"
+import { apiRoutes } from "./api/index.ts"
+import type { GatewayConfig } from "./config.ts"
+import { CrlBook, crlRoutes } from "./crl/index.ts"
+import { GatewayConfigError } from "./errors/gateway.ts"
+import { healthRoutes } from "./http/health.ts"
+import { openHttpServer } from "./http/httpServer.ts"
+import type { ServerUrls } from "./http/httpServer.ts"
+import { Metrics } from "./http/metrics.ts"
+import type { Route } from "./http/route.ts"
+import type { TlsCredentials } from "./http/tlsOptions.ts"
+import { ocspRoutes } from "./ocsp/index.ts"
+import { openIssuers } from "./openIssuers.ts"
+import { openReplica } from "./openReplica.ts"
+import { keepFiles } from "./staticFiles.ts"
+import { openSerialStore } from "./store/openSerialStore.ts"
+import { readiness, revocationReporter, watchCrls, watchReplica } from "./watch.ts"
+
+export { LOG_LEVELS, readGatewayConfig, readSettingsFile } from "./config.ts"
+export type { GatewayConfig } from "./config.ts"
+export { CrlBook, writeStatic } from "./crl/index.ts"
+export type { StaticReport } from "./crl/writeStatic.ts"
+export { DEFAULT_LIMITS } from "./http/limits.ts"
+export { openIssuers } from "./openIssuers.ts"
+export { openReplica } from "./openReplica.ts"
+export { openSerialStore } from "./store/openSerialStore.ts"
+export type { EntryPortions, SerialEntry, SerialStore } from "./store/serialMap.ts"
+
+/** A gateway that runs. */
+export type Gateway = ServerUrls & {
+  /** Where clients find it, by its own account. */
+  readonly publicUrl: string
+  readonly issuers: readonly { readonly keyId: Hex; readonly label: string | undefined }[]
+  readonly metrics: Metrics
+  /** Reads the TLS certificate and key again; new connections get them. @throws TlsCredentialsUnfitError: the old ones stay. */
+  reload(): Promise<void>
+  /** Takes nothing new, finishes what it was asked, and lets go of everything. */
+  close(graceMs?: number): Promise<void>
+}
+
+export type StartGatewayOptions = {
+  /** Default: JSON lines on standard error. */
+  readonly log?: Logger
+}
+
+/**
+ * Starts a gateway: follows the ledger, and answers by the protocols that the settings give it what it needs for. It listens when
+ * this returns; whether the ledger was read already, `/readyz` tells.
+ *
+ * @throws GatewayConfigError and the other errors of settings, files and addresses that cannot be used.
+ */
+export async function startGateway(config: GatewayConfig, options: StartGatewayOptions = {}): Promise<Gateway> {
+  if (config.listen === undefined && config.tls === undefined) {
+    throw new GatewayConfigError({ field: "listen", expected: "host:port, here or in tlsListen", found: "nothing" })
+  }
+  const log = options.log ?? pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const stopping = new AbortController()
+  const undo: (() => Promise<void> | void)[] = []
+  const unwind = async (): Promise<void> => {
+    stopping.abort()
+    for (const step of undo.splice(0).toReversed()) await step()
+  }
+  try {
+    // 1. What it rests on.
+    const opened = await openIssuers(config.issuers, log)
+    const { issuers } = opened
+    undo.push(() => {
+      opened.close()
+    })
+    const tls = config.tls && { ...config.tls, ...(await readTlsFiles(config.tls)) }
+    const { replica, deployment } = await openReplica(config, log)
+    undo.push(() => replica.close())
+    const serials = await openSerialStore(config)
+    undo.push(() => serials.close())
+
+    // 2. Who watches it.
+    const metrics = new Metrics()
+    const { maxAgeSeconds } = config
+    const watched = { replica, issuers, maxAgeSeconds }
+    watchReplica(metrics, watched)
+    const report = revocationReporter(metrics, log)
+
+    // 3. What it answers, as soon as its address is known.
+    let publicUrl = ""
+    const routes = (urls: ServerUrls): Route[] => {
+      publicUrl = config.publicUrl ?? urls.plainUrl ?? urls.tlsUrl ?? ""
+      const context = {
+        replica,
+        issuers: issuers.map(({ issuer }) => issuer),
+        serials,
+        maxAgeSeconds,
+        report,
+      }
+      const { lifetimeSeconds: crlLifetimeSeconds, folder, ...crl } = config.crl
+      const crlContext = {
+        ...context,
+        ...crl,
+        ...(crlLifetimeSeconds === undefined ? {} : { crlLifetimeSeconds }),
+        publicUrl,
+      }
+      const book = new CrlBook(crlContext)
+      undo.push(() => {
+        book.close()
+      })
+      watchCrls(metrics, book)
+      if (folder !== undefined) {
+        const intervalSeconds = (config.crl.publishIntervalSeconds ?? 600) / 2
+        const kept = keepFiles({ book, folder, replica, intervalSeconds, log, signal: stopping.signal })
+        undo.push(() => kept)
+      }
+      return [
+        ...healthRoutes({ metrics, readiness: () => readiness(watched) }),
+        ...ocspRoutes({ ...context, ...config.ocsp }),
+        ...crlRoutes(crlContext, book),
+        ...apiRoutes({ replica, serials, maxAgeSeconds }),
+      ]
+    }
+    const server = await openHttpServer({
+      plain: config.listen,
+      tls,
+      routes,
+      limits: config.limits,
+      trustedProxies: config.trustedProxies,
+      metrics,
+      log,
+    })
+    undo.push(() => server.close(0))
+
+    // 4. From now on.
+    const following = follow(replica, config.pollSeconds * 1000, log, stopping.signal)
+    undo.push(() => following)
+    const { plainUrl, tlsUrl } = server
+    log.info(
+      { plainUrl, tlsUrl, publicUrl, chainId: deployment.chainId, issuers: issuers.length },
+      "the gateway listens",
+    )
+    return {
+      plainUrl,
+      tlsUrl,
+      publicUrl,
+      issuers: issuers.map(({ issuer, config: { label } }) => ({ keyId: issuer.keyId, label })),
+      metrics,
+      reload: async () => {
+        if (config.tls === undefined) return
+        server.reloadTls(await readTlsFiles(config.tls))
+        log.info("the TLS certificate was read again")
+      },
+      close: async (graceMs) => {
+        log.info("the gateway stops")
+        await server.close(graceMs)
+        await unwind()
+        log.info("the gateway has stopped")
+      },
+    }
+  } catch (error) {
+    await unwind()
+    throw error
+  }
+}
+
+async function readTlsFiles({ certificate, key }: { certificate: string; key: string }): Promise<TlsCredentials> {
+  const read = async (field: string, path: string): Promise<string> => {
+    try {
+      return await readFile(path, "utf8")
+    } catch (cause) {
+      const found = (cause as NodeJS.ErrnoException).code ?? String(cause)
+      throw new GatewayConfigError({ field, expected: `a PEM file at ${path}`, found, cause })
+    }
+  }
+  return { certificate: await read("tlsCertificate", certificate), key: await read("tlsKey", key) }
+}
+
+/** Follows the ledger whatever happens; what goes wrong is told once. */
+async function follow(
+  replica: Awaited<ReturnType<typeof openReplica>>["replica"],
+  intervalMs: number,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const told = { fault: "" }
+  const watch = setInterval(() => {
+    const { fault, refusing, block } = replica.status
+    const now = fault === undefined ? "" : `${fault.code}: ${fault.message}`
+    if (now === told.fault) return
+    told.fault = now
+    if (fault === undefined) log.info({ block: block?.number }, "the ledger is read again")
+    else log[refusing ? "error" : "warn"]({ code: fault.code, message: fault.message }, "the ledger cannot be read")
+  }, 1000)
+  try {
+    while (!signal.aborted) {
+      try {
+        await replica.follow({ signal, intervalMs })
+      } catch (error) {
+        log.error({ err: error }, "following the ledger failed; it is tried again")
+        await sleep(5_000, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  } finally {
+    clearInterval(watch)
+  }
+}

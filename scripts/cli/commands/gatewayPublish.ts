@@ -1,0 +1,82 @@
+import { resolve } from "node:path"
+import type { Command } from "commander"
+import { EXIT, UsageError } from "../cliError.ts"
+import { gatewaySettings, withGatewaySettings } from "../gateway/settings.ts"
+import type { GatewayOptions } from "../gateway/settings.ts"
+import { newCommand } from "../options/common.ts"
+import { printable } from "../output/printable.ts"
+import { startProgress } from "../output/progress.ts"
+import { runCommand } from "../runCommand.ts"
+import type { Answer } from "../runCommand.ts"
+
+type Options = GatewayOptions & { out: string }
+
+/** `fleetroot gateway publish`: the CRLs as files, once. */
+export function gatewayPublishCommand(): Command {
+  const command = newCommand(
+    "publish",
+    "write the CRLs as static files once, for any web server; run it again before they end",
+    "fleetroot gateway publish --out www/ --public-url http://pki.example --issuer-cert ca.pem --issuer-key ca.key",
+  ).requiredOption("--out <dir>", "folder that gets crl/…")
+  return withGatewaySettings(command).action((options: Options) => runCommand(options.json, () => publish(options)))
+}
+
+async function publish(options: Options): Promise<Answer> {
+  const config = await gatewaySettings(options)
+  const { publicUrl } = config
+  if (publicUrl === undefined) {
+    throw new UsageError("--public-url is missing: CRLs name the address under which they are found.")
+  }
+  if (config.issuers.length === 0) throw new UsageError("No issuer was named: --issuer-cert, or --config.")
+  const { CrlBook, openIssuers, openReplica, openSerialStore, writeStatic } = await import("../../../gateway/index.ts")
+  const { pino } = await import("pino")
+  const log = pino({ level: options.logLevel ?? "warn" }, pino.destination(2))
+  const opened = await openIssuers(config.issuers, log)
+  const { replica } = await openReplica(config, log)
+  const serials = await openSerialStore(config)
+  const progress = startProgress("reading the ledger")
+  try {
+    await replica.sync({
+      onProgress: ({ block, toBlock }) => {
+        progress.update(block, toBlock)
+      },
+    })
+    const book = new CrlBook({
+      replica,
+      serials,
+      publicUrl,
+      issuers: opened.issuers.map(({ issuer }) => issuer),
+      maxAgeSeconds: config.maxAgeSeconds,
+      ...(config.crl.publishIntervalSeconds === undefined
+        ? {}
+        : { publishIntervalSeconds: config.crl.publishIntervalSeconds }),
+      ...(config.crl.lifetimeSeconds === undefined ? {} : { crlLifetimeSeconds: config.crl.lifetimeSeconds }),
+      ...(config.crl.mostEntries === undefined ? {} : { mostEntries: config.crl.mostEntries }),
+    })
+    const out = resolve(options.out)
+    const { written, left, failed } = await writeStatic(book, out)
+    const nextUpdate = book.health().flatMap((crl) => (crl.nextUpdate === undefined ? [] : [crl.nextUpdate]))
+    const until = nextUpdate.length === 0 ? null : new Date(Math.min(...nextUpdate) * 1000).toISOString()
+    book.close()
+    return {
+      json: {
+        out,
+        written,
+        left,
+        nextUpdate: until,
+        failed: failed.map(({ path, error }) => ({ path, error: error.name, message: error.message })),
+      },
+      text: () =>
+        [
+          `${written} files written to ${printable(out)}, ${left} were as new already; run it again before ${until ?? "…"}`,
+          ...failed.map(({ path, error }) => `not written: ${path}: ${error.message}`),
+        ].join("\n"),
+      exitCode: failed.length === 0 ? EXIT.good : EXIT.undecided,
+    }
+  } finally {
+    progress.stop()
+    opened.close()
+    await serials.close()
+    await replica.close()
+  }
+}
