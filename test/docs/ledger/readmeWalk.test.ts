@@ -41,7 +41,7 @@ describe.skipIf(!hasOpenssl)("the walk in README.md", () => {
     const { stdout } = await run("bash", ["-c", `trap 'kill $!' EXIT\n${script}`], {
       cwd: folder,
       env,
-      timeout: 90_000,
+      timeout: 240_000,
     })
 
     const commands = walk.split("\n").filter((line) => /^fleetroot (?!testnet)/.test(line))
@@ -50,6 +50,8 @@ describe.skipIf(!hasOpenssl)("the walk in README.md", () => {
     expect(codes.map((line) => Number(line.split(" ")[0]))).toEqual(expected)
     expect(commands.length).toBeGreaterThan(8)
     const answers = [...stdout.matchAll(/^certs\/\d\.pem: (\w+)/gm)].map(([, status]) => status)
-    expect(answers).toEqual(["good", "good", "good", "good", "revoked", "onHold", "good", "good"])
-  }, 180_000)
+    const before = ["good", "good", "good", "good"]
+    const after = ["revoked", "onHold", "good", "good"]
+    expect(answers).toEqual([...before, ...after, ...after, "good"])
+  }, 300_000)
 })
