@@ -8,6 +8,8 @@ import type { OcspAnswer, OcspContext } from "./answer.ts"
 
 export { OcspAnswerer } from "./answer.ts"
 export type { OcspAnswer, OcspContext } from "./answer.ts"
+export { StaticAnswers } from "./staticAnswers.ts"
+export type { StaticAnswersOptions, StaticAnswersReport } from "./staticAnswers.ts"
 
 /** The strict reader's own limit. */
 const MOST_BYTES = 65_536
