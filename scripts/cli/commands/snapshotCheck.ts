@@ -8,7 +8,7 @@ import { newCommand } from "../options/common.ts"
 import { columns } from "../output/printable.ts"
 import { startProgress } from "../output/progress.ts"
 import { runCommand } from "../runCommand.ts"
-import { describeSnapshot } from "../snapshot/describeSnapshot.ts"
+import { barredText, describeSnapshot } from "../snapshot/describeSnapshot.ts"
 import { readSnapshotFile } from "../snapshot/readSnapshotFile.ts"
 import { syncedReplica } from "../snapshot/syncedReplica.ts"
 
@@ -82,14 +82,15 @@ async function checkAs(open: OpenLedger, snapshot: Snapshot, options: Options): 
 }
 
 function textOf(snapshot: Snapshot, { compared, behind, checkedAt, blockConfirmed, evidence }: SnapshotCheck): string {
-  const { block, devices, revokedPlaces, markedPlaces } = describeSnapshot(snapshot)
+  const description = describeSnapshot(snapshot)
+  const { block, devices } = description
   const known = blockConfirmed ? "" : "; that this is its block the ledger could not confirm"
   return columns([
     ["compared:", `${compared}: ${MEANING[compared]}`],
     ["block:", `${block.number} of ${block.time}${known}`],
     ["compared at:", `block ${checkedAt.number}`],
     ["since then:", behind === 0 ? "nothing changed" : `${behind} log entries: it holds for its block, not for now`],
-    ["barred:", `${revokedPlaces} places by bit, ${markedPlaces} by record, of ${devices}`],
+    ["barred:", `${barredText(description)}, of ${devices} devices`],
     ["evidence:", evidence.detail],
   ])
 }

@@ -5,7 +5,7 @@ import { newCommand } from "../options/common.ts"
 import { uint32 } from "../options/parse.ts"
 import { columns, printable } from "../output/printable.ts"
 import { runCommand } from "../runCommand.ts"
-import { describeSnapshot } from "../snapshot/describeSnapshot.ts"
+import { barredText, describeSnapshot } from "../snapshot/describeSnapshot.ts"
 import { syncedReplica } from "../snapshot/syncedReplica.ts"
 
 type Options = ReaderOptions & { out: string; manufacturer?: number; dir?: string; final?: boolean }
@@ -43,7 +43,7 @@ export function snapshotMakeCommand(): Command {
                 ["file:", `${printable(options.out)}, ${bytes.length} bytes`],
                 ["block:", `${json.block.number} of ${json.block.time}`],
                 ["devices:", `${json.devices} in ${json.batches} batches of ${json.manufacturers} manufacturers`],
-                ["barred:", `${json.revokedPlaces} places by bit, ${json.markedPlaces} by record`],
+                ["barred:", barredText(json)],
               ]),
           }
         } finally {

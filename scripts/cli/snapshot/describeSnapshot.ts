@@ -7,6 +7,8 @@ export type SnapshotDescription = {
   batches: number
   devices: number
   records: number
+  /** Credentials and device keys that are on hold or revoked, wherever they are registered. */
+  markedSubjects: number
   /** Places whose status bit is set. */
   revokedPlaces: number
   /** Places that a record's mark named. */
@@ -24,7 +26,15 @@ export function describeSnapshot({ block, manufacturers }: Snapshot): SnapshotDe
     batches: batches.length,
     devices: sum(({ batch }) => batch.size),
     records: manufacturers.reduce((total, { records }) => total + records.length, 0),
+    markedSubjects: manufacturers
+      .flatMap(({ records }) => records)
+      .reduce((total, { mark }) => total + (mark === "none" ? 0 : 1), 0),
     revokedPlaces: sum(({ bits }) => bits.count),
     markedPlaces: sum(({ marked }) => marked.count),
   }
+}
+
+/** What bars devices, for a person. */
+export function barredText({ revokedPlaces, markedPlaces, markedSubjects }: SnapshotDescription): string {
+  return `${revokedPlaces} places by bit, ${markedPlaces} by name; ${markedSubjects} credentials and keys by themselves`
 }
