@@ -7,4 +7,5 @@ export const CRL_FAILURE = {
   StaleHeadError: 503,
   ClockBehindError: 503,
   LedgerSilentError: 503,
+  SerialStoreUnusableError: 503,
 } as const satisfies Record<string, number>

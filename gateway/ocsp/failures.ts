@@ -6,6 +6,7 @@ export const OCSP_FAILURE = {
   StaleHeadError: 3, // tryLater: a fresher head may appear
   ClockBehindError: 3, // tryLater: somebody has to set a clock
   LedgerSilentError: 3, // tryLater: the replica has not caught up, or refuses what it was shown
+  SerialStoreUnusableError: 3, // tryLater: the imported certificates cannot be looked up
   ResponderUnfitError: 3, // tryLater: the responder's certificate has ended; a new one may be given
   OcspIssuerForeignError: 6, // unauthorized: not ours to answer
   IssuerKeyAbsentError: 6, // unauthorized: nobody here may sign for it
