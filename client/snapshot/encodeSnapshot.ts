@@ -1,9 +1,24 @@
+import { equalBytes } from "../crypto/hex.ts"
 import { sha256 } from "../crypto/sha256.ts"
 import { SnapshotFieldError } from "../errors/snapshot.ts"
-import type { Batch, CredentialRecord, LedgerKey, Manufacturer } from "../ledger/ledger.ts"
+import type { Batch, CredentialRecord, LedgerKey, LoggedContract, Manufacturer } from "../ledger/ledger.ts"
 import { BitWriter } from "./bits.ts"
 import { ByteWriter } from "./byteWriter.ts"
-import { KEY_PURPOSES, MAGIC, MANUFACTURER_STATUSES, MARKS, RECORD_FLAG, VERSION, ordinalBits } from "./layout.ts"
+import {
+  BATCH_FLAG,
+  CHECKSUM_BYTES,
+  KEY_FLAG,
+  KEY_PURPOSES,
+  MAGIC,
+  MANUFACTURER_FLAG,
+  MANUFACTURER_STATUSES,
+  MARKS,
+  P256_POINT_BYTES,
+  P256_PREFIX,
+  RECORD_FLAG,
+  VERSION,
+  ordinalBits,
+} from "./layout.ts"
 import { encodePlaceSet } from "./placeSetCodec.ts"
 import { LOGGED_CONTRACTS } from "./snapshot.ts"
 import type { Snapshot, SnapshotBatch, SnapshotManufacturer } from "./snapshot.ts"
@@ -27,16 +42,17 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   writer.hex(block.hash)
   writer.time(block.timestamp)
   writer.uint(manufacturers.length, 4)
-  for (const manufacturer of manufacturers) writeManufacturer(writer, manufacturer)
+  const logs = LOGGED_CONTRACTS.filter((contract) => contracts[contract] !== undefined)
+  for (const manufacturer of manufacturers) writeManufacturer(writer, manufacturer, logs)
   const body = writer.written()
-  writer.bytes(sha256(body))
+  writer.bytes(sha256(body).subarray(0, CHECKSUM_BYTES))
   return writer.written()
 }
 
-function writeManufacturer(writer: ByteWriter, entry: SnapshotManufacturer): void {
+function writeManufacturer(writer: ByteWriter, entry: SnapshotManufacturer, logs: readonly LoggedContract[]): void {
   const { manufacturer, logHeads, keys, batches, records } = entry
   writeFacts(writer, manufacturer)
-  for (const contract of LOGGED_CONTRACTS) {
+  for (const contract of logs) {
     const { head, length } = logHeads[contract] ?? { head: NO_HASH, length: 0 }
     writer.hex(head)
     writer.uint(length, 6)
@@ -53,27 +69,43 @@ function writeFacts(writer: ByteWriter, manufacturer: Manufacturer): void {
   writer.uint(manufacturer.id, 4)
   writeText(writer, manufacturer.name, "name")
   writeText(writer, manufacturer.metadataURI, "metadata URI")
-  writer.hex(manufacturer.controller)
-  writer.hex(manufacturer.pendingController ?? NO_ADDRESS)
-  writer.hex(manufacturer.proposedController ?? NO_ADDRESS)
-  writer.time(manufacturer.replacementAt)
+  const { controller, pendingController, proposedController, replacementAt, suspendedUntil } = manufacturer
+  const flags =
+    (pendingController === undefined ? 0 : MANUFACTURER_FLAG.pending) |
+    (proposedController === undefined ? 0 : MANUFACTURER_FLAG.proposed) |
+    (replacementAt === undefined ? 0 : MANUFACTURER_FLAG.replacementAt) |
+    (suspendedUntil === undefined ? 0 : MANUFACTURER_FLAG.suspendedUntil)
+  writer.hex(controller)
   writer.uint(MANUFACTURER_STATUSES.indexOf(manufacturer.status), 1)
   writer.time(manufacturer.statusSince)
-  writer.time(manufacturer.suspendedUntil)
+  writer.uint(flags, 1)
+  if (pendingController !== undefined) writer.hex(pendingController)
+  if (proposedController !== undefined) writer.hex(proposedController)
+  if (replacementAt !== undefined) writer.time(replacementAt)
+  if (suspendedUntil !== undefined) writer.time(suspendedUntil)
   writer.uint(manufacturer.keyCount, 4)
 }
 
 function writeKey(writer: ByteWriter, key: LedgerKey): void {
+  const { spki, revokedAt, compromisedSince } = key
+  const p256 =
+    spki.length === P256_PREFIX.length + P256_POINT_BYTES &&
+    equalBytes(spki.subarray(0, P256_PREFIX.length), P256_PREFIX)
+  const flags =
+    (key.proven ? KEY_FLAG.proven : 0) |
+    (revokedAt === undefined ? 0 : KEY_FLAG.revokedAt) |
+    (compromisedSince === undefined ? 0 : KEY_FLAG.compromisedSince) |
+    (p256 ? KEY_FLAG.p256 : 0)
   writer.uint(key.index, 4)
-  writer.hex(key.keyId)
   writer.uint(KEY_PURPOSES.indexOf(key.purpose), 1)
-  writer.uint(key.proven ? 1 : 0, 1)
+  writer.uint(flags, 1)
   writer.time(key.registeredAt)
   writer.time(key.notBefore)
   writer.time(key.notAfter)
-  writer.time(key.revokedAt)
-  writer.time(key.compromisedSince)
-  writeSized(writer, key.spki, "key")
+  if (revokedAt !== undefined) writer.time(revokedAt)
+  if (compromisedSince !== undefined) writer.time(compromisedSince)
+  if (p256) writer.bytes(spki.subarray(P256_PREFIX.length))
+  else writeSized(writer, spki, "key")
 }
 
 function writeRecord(writer: ByteWriter, record: CredentialRecord): void {
@@ -113,10 +145,17 @@ function writeBatchFacts(writer: ByteWriter, batch: Batch): void {
   writer.uint(batch.keyIndex, 4)
   writer.time(batch.registeredAt)
   writer.time(batch.notAfter)
-  writer.uint(MARKS.indexOf(batch.mark), 1)
-  writer.uint((batch.byKey ? 1 : 0) | (batch.rawPublicKeys ? 2 : 0), 1)
-  writer.time(batch.changedAt)
-  writer.uint(batch.reason, 1)
+  const changed = batch.changedAt !== 0 || batch.reason !== 0
+  const flags =
+    MARKS.indexOf(batch.mark) |
+    (batch.byKey ? BATCH_FLAG.byKey : 0) |
+    (batch.rawPublicKeys ? BATCH_FLAG.rawPublicKeys : 0) |
+    (changed ? BATCH_FLAG.changed : 0)
+  writer.uint(flags, 1)
+  if (changed) {
+    writer.time(batch.changedAt)
+    writer.uint(batch.reason, 1)
+  }
 }
 
 function writeText(writer: ByteWriter, text: string, field: string): void {

@@ -1,5 +1,6 @@
-import { equalBytes, toHex } from "../crypto/hex.ts"
+import { concatBytes, equalBytes, toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { keyIdOf } from "../crypto/keyId.ts"
 import { sha256 } from "../crypto/sha256.ts"
 import {
   SnapshotChecksumError,
@@ -15,11 +16,16 @@ import type { Batch, CredentialRecord, LedgerKey, LogHead, Manufacturer } from "
 import { ByteReader } from "./byteReader.ts"
 import { encodeSnapshot } from "./encodeSnapshot.ts"
 import {
+  BATCH_FLAG,
   CHECKSUM_BYTES,
+  KEY_FLAG,
   KEY_PURPOSES,
   MAGIC,
+  MANUFACTURER_FLAG,
   MANUFACTURER_STATUSES,
   MARKS,
+  P256_POINT_BYTES,
+  P256_PREFIX,
   RECORD_FLAG,
   VERSION,
   ordinalBits,
@@ -35,6 +41,7 @@ export type ReadSnapshotOptions = {
 
 const MAX_BYTES = 64 * 2 ** 20
 const MAX_RUNS = 2 ** 24
+const MAX_TIME = 2 ** 40 - 1
 const NO_ADDRESS = `0x${"00".repeat(20)}`
 
 /**
@@ -50,7 +57,7 @@ export function readSnapshot(bytes: Uint8Array, options: ReadSnapshotOptions = {
   if (bytes.length < MAGIC.length + 1 + CHECKSUM_BYTES) throw new SnapshotTruncatedError({ offset: bytes.length })
   if (bytes[MAGIC.length] !== VERSION) throw new SnapshotVersionError({ found: bytes[MAGIC.length] as number })
   const body = bytes.subarray(0, -CHECKSUM_BYTES)
-  const [expected, found] = [toHex(bytes.subarray(-CHECKSUM_BYTES)), toHex(sha256(body))]
+  const [expected, found] = [toHex(bytes.subarray(-CHECKSUM_BYTES)), toHex(sha256(body).subarray(0, CHECKSUM_BYTES))]
   if (expected !== found) throw new SnapshotChecksumError({ expected, found })
 
   const snapshot = new SnapshotReader(body).read()
@@ -68,6 +75,7 @@ class SnapshotReader {
   readonly #reader: ByteReader
   #runsLeft = MAX_RUNS
   #markedLeft = MAX_RUNS
+  #hasFirmware = false
 
   constructor(body: Uint8Array) {
     this.#reader = new ByteReader(body)
@@ -80,6 +88,7 @@ class SnapshotReader {
     reader.bytes(2)
     const chainId = safeInteger("chain id", reader.uint64())
     const [manufacturersAddress, devices, firmware] = [reader.hex(20), reader.hex(20), reader.hex(20)]
+    this.#hasFirmware = firmware !== NO_ADDRESS
     const block = {
       number: safeInteger("block number", reader.uint64()),
       hash: reader.hex(32),
@@ -100,7 +109,7 @@ class SnapshotReader {
       contracts: {
         manufacturers: manufacturersAddress,
         devices,
-        firmware: firmware === NO_ADDRESS ? undefined : firmware,
+        firmware: this.#hasFirmware ? firmware : undefined,
       },
       manufacturerId: scope === 1 ? manufacturers[0]?.manufacturer.id : undefined,
       block,
@@ -113,7 +122,7 @@ class SnapshotReader {
     const logHeads = {
       manufacturers: this.#logHead(),
       devices: this.#logHead(),
-      firmware: this.#logHead(),
+      firmware: this.#hasFirmware ? this.#logHead() : undefined,
     }
     const keys = this.#list(
       "key",
@@ -135,42 +144,44 @@ class SnapshotReader {
 
   #facts(): Manufacturer {
     const reader = this.#reader
+    const id = within("manufacturer's id", reader.uint(4), 1, 0xffff_ffff)
+    const [name, metadataURI] = [this.#text("name"), this.#text("metadata URI")]
+    const controller = reader.hex(20)
+    const status = known(MANUFACTURER_STATUSES, reader.uint(1), "manufacturer's status")
+    const statusSince = reader.uint(5)
+    const flags = within("manufacturer's flags", reader.uint(1), 0, MANUFACTURER_FLAG.known)
     return {
-      id: within("manufacturer's id", reader.uint(4), 1, 0xffff_ffff),
-      name: this.#text("name"),
-      metadataURI: this.#text("metadata URI"),
-      controller: reader.hex(20),
-      pendingController: this.#address(),
-      proposedController: this.#address(),
-      replacementAt: reader.time(),
-      status: known(MANUFACTURER_STATUSES, reader.uint(1), "manufacturer's status"),
-      statusSince: reader.uint(5),
-      suspendedUntil: reader.time(),
+      id,
+      name,
+      metadataURI,
+      controller,
+      pendingController: flags & MANUFACTURER_FLAG.pending ? reader.hex(20) : undefined,
+      proposedController: flags & MANUFACTURER_FLAG.proposed ? reader.hex(20) : undefined,
+      replacementAt: flags & MANUFACTURER_FLAG.replacementAt ? this.#time("replacement") : undefined,
+      status,
+      statusSince,
+      suspendedUntil: flags & MANUFACTURER_FLAG.suspendedUntil ? this.#time("end of suspension") : undefined,
       keyCount: reader.uint(4),
     }
   }
 
-  /** All zeros where there is no such registry. */
-  #logHead(): LogHead | undefined {
-    const [head, length] = [this.#reader.hex(32), this.#reader.uint(6)]
-    return /^0x0+$/.test(head) && length === 0 ? undefined : { head, length }
+  #logHead(): LogHead {
+    return { head: this.#reader.hex(32), length: this.#reader.uint(6) }
   }
 
   #key(manufacturerId: number): LedgerKey {
     const reader = this.#reader
-    return {
-      manufacturerId,
-      index: within("key's index", reader.uint(4), 1, 0xffff_ffff),
-      keyId: reader.hex(32),
-      purpose: known(KEY_PURPOSES, reader.uint(1), "key's purpose"),
-      proven: within("key's flag", reader.uint(1), 0, 1) === 1,
-      registeredAt: reader.uint(5),
-      notBefore: reader.uint(5),
-      notAfter: reader.uint(5),
-      revokedAt: reader.time(),
-      compromisedSince: reader.time(),
-      spki: this.#sized().slice(),
-    }
+    const index = within("key's index", reader.uint(4), 1, 0xffff_ffff)
+    const purpose = known(KEY_PURPOSES, reader.uint(1), "key's purpose")
+    const flags = within("key's flags", reader.uint(1), 0, KEY_FLAG.known)
+    const [registeredAt, notBefore, notAfter] = [reader.uint(5), reader.uint(5), reader.uint(5)]
+    const revokedAt = flags & KEY_FLAG.revokedAt ? this.#time("revocation") : undefined
+    const compromisedSince = flags & KEY_FLAG.compromisedSince ? this.#time("compromise") : undefined
+    const spki =
+      flags & KEY_FLAG.p256 ? concatBytes(P256_PREFIX, reader.bytes(P256_POINT_BYTES)) : this.#sized().slice()
+    const proven = (flags & KEY_FLAG.proven) !== 0
+    const times = { registeredAt, notBefore, notAfter, revokedAt, compromisedSince }
+    return { manufacturerId, index, keyId: keyIdOf(spki), purpose, proven, ...times, spki }
   }
 
   #record(manufacturerId: number): CredentialRecord {
@@ -182,10 +193,10 @@ class SnapshotReader {
     const registered = (flags & RECORD_FLAG.registered) !== 0
     const changedAt = changed ? reader.uint(5) : 0
     const reason = changed ? reader.uint(1) : 0
-    const registeredAt = registered ? within("record's registration", reader.uint(5), 1, 2 ** 40) : undefined
+    const registeredAt = registered ? this.#time("registration") : undefined
     const notAfter = registered ? reader.time() : undefined
     const keyIndex = registered ? reader.uint(4) : 0
-    const invalidityDate = (flags & RECORD_FLAG.invalidityDate) === 0 ? undefined : reader.time()
+    const invalidityDate = flags & RECORD_FLAG.invalidityDate ? this.#time("invalidity") : undefined
     if (mark === "none" && registeredAt === undefined && !changed) {
       throw new SnapshotFieldError({ field: "record", value: `${subject} of nothing`, allowed: "registered or marked" })
     }
@@ -207,11 +218,14 @@ class SnapshotReader {
     const size = within("batch's size", reader.uint(4), 1, 0xffff_ffff)
     const keyIndex = reader.uint(4)
     const [registeredAt, notAfter] = [reader.uint(5), reader.uint(5)]
-    const mark = known(MARKS, reader.uint(1), "batch's mark")
-    const flags = within("batch's flags", reader.uint(1), 0, 3)
-    const [byKey, rawPublicKeys] = [(flags & 1) !== 0, (flags & 2) !== 0]
-    const [changedAt, reason] = [reader.uint(5), reader.uint(1)]
-    const kind = { byKey, rawPublicKeys }
+    const flags = within("batch's flags", reader.uint(1), 0, BATCH_FLAG.known)
+    const mark = known(MARKS, flags & BATCH_FLAG.mark, "batch's mark")
+    const changed = (flags & BATCH_FLAG.changed) !== 0
+    const [changedAt, reason] = changed ? [reader.uint(5), reader.uint(1)] : [0, 0]
+    const kind = {
+      byKey: (flags & BATCH_FLAG.byKey) !== 0,
+      rawPublicKeys: (flags & BATCH_FLAG.rawPublicKeys) !== 0,
+    }
     return { manufacturerId, series, root, size, keyIndex, registeredAt, notAfter, mark, ...kind, changedAt, reason }
   }
 
@@ -258,9 +272,9 @@ class SnapshotReader {
     return items
   }
 
-  #address(): Hex | undefined {
-    const address = this.#reader.hex(20)
-    return address === NO_ADDRESS ? undefined : address
+  /** A time that is there, and so is not zero. */
+  #time(field: string): number {
+    return within(field, this.#reader.uint(5), 1, MAX_TIME)
   }
 
   #text(field: string): string {

@@ -93,8 +93,8 @@ describe("fleetroot snapshot", () => {
       cli.at("damaged.bin"),
       Uint8Array.from(bytes, (byte, at) => (at === 300 ? byte ^ 1 : byte)),
     )
-    const appended = new Uint8Array([...bytes.subarray(0, -32), 0])
-    writeFileSync(cli.at("longer.bin"), new Uint8Array([...appended, ...sha256(appended)]))
+    const appended = new Uint8Array([...bytes.subarray(0, -8), 0])
+    writeFileSync(cli.at("longer.bin"), new Uint8Array([...appended, ...sha256(appended).subarray(0, 8)]))
     for (const [file, code, error] of [
       ["forged.bin", 1, "SNAPSHOT_MISMATCH"],
       ["damaged.bin", 1, "SNAPSHOT_CHECKSUM"],

@@ -135,9 +135,9 @@ describe("docs/formats.md, Snapshot", () => {
       ["place-set-bitmap", PlaceSet.of(16, [0, 2, 3, 8, 15])],
     ]
     for (const [name, set] of sets) {
-      expect(toHex(encodePlaceSet(set)), name).toBe(toHex(example(name)))
+      expect([name, toHex(encodePlaceSet(set))]).toEqual([name, toHex(example(name))])
       const read = readPlaceSet(new ByteReader(example(name)), set.size, 100)
-      expect([...read.members()], name).toEqual([...set.members()])
+      expect([name, ...read.members()]).toEqual([name, ...set.members()])
     }
   })
 })

@@ -1,4 +1,4 @@
-import { sha256, toHex } from "../../../client/index.ts"
+import { keyIdOf, sha256, toHex } from "../../../client/index.ts"
 import type { Batch, CredentialRecord, Deployment, Hex, LedgerKey, Manufacturer } from "../../../client/index.ts"
 import { PlaceSet } from "../../../client/snapshot/placeSet.ts"
 import type { Snapshot, SnapshotBatch, SnapshotManufacturer } from "../../../client/snapshot/snapshot.ts"
@@ -19,11 +19,11 @@ export const DEPLOYMENT: Deployment = {
   },
 }
 
-/** A P-256 SubjectPublicKeyInfo with an impossible point: nobody verifies with it. */
-const SPKI = new Uint8Array([
-  ...Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex"),
-  ...new Uint8Array(64).fill(5),
-])
+/** A P-256 SubjectPublicKeyInfo with an impossible point, of each key another: nobody verifies with it. */
+function spkiOf(manufacturerId: number, index: number): Uint8Array {
+  const prefix = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex")
+  return new Uint8Array([...prefix, ...new Uint8Array(64).fill(16 * manufacturerId + index)])
+}
 
 export function paperManufacturer(id: number): Manufacturer {
   return {
@@ -45,7 +45,7 @@ export function paperKey(manufacturerId: number, index: number): LedgerKey {
   return {
     manufacturerId,
     index,
-    keyId: hash(`key ${manufacturerId}/${index}`),
+    keyId: keyIdOf(spkiOf(manufacturerId, index)),
     purpose: "issuer",
     proven: true,
     registeredAt: 1_700_000_100,
@@ -53,7 +53,7 @@ export function paperKey(manufacturerId: number, index: number): LedgerKey {
     notAfter: 2_000_000_000,
     revokedAt: index === 2 ? 1_710_000_000 : undefined,
     compromisedSince: undefined,
-    spki: SPKI,
+    spki: spkiOf(manufacturerId, index),
   }
 }
 

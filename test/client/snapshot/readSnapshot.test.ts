@@ -18,14 +18,14 @@ import { paperEntry, paperSnapshot, smallSnapshot } from "./paperSnapshot.ts"
 
 /** The bytes with a right checksum, so that what stands before it is read. */
 function sealed(body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(body.length + 32)
+  const bytes = new Uint8Array(body.length + 8)
   bytes.set(body)
-  bytes.set(sha256(body), body.length)
+  bytes.set(sha256(body).subarray(0, 8), body.length)
   return bytes
 }
 
 const good = encodeSnapshot(smallSnapshot())
-const body = good.subarray(0, -32)
+const body = good.subarray(0, -8)
 
 function changed(offset: number, ...bytes: number[]): Uint8Array {
   const copy = body.slice()
@@ -42,16 +42,16 @@ describe("readSnapshot", () => {
     expect(readSnapshot(encodeSnapshot(none))).toEqual(none)
   })
 
-  // In a batch of five with one record: its sets follow 62 octets of facts.
+  // In a batch of five with one record: its sets follow 55 octets of facts.
   const tiny = (bits: number[], marked: [number, number][] = []): Uint8Array =>
-    encodeSnapshot(paperSnapshot([paperEntry(1, 3, [{ series: 1, size: 5, bits, marked }])])).subarray(0, -32)
+    encodeSnapshot(paperSnapshot([paperEntry(1, 3, [{ series: 1, size: 5, bits, marked }])])).subarray(0, -8)
   const empty = tiny([])
   const withSets = (...sets: number[]): Uint8Array => sealed(new Uint8Array([...empty.subarray(0, -2), ...sets]))
 
   it.each<[string, Uint8Array, new (...parameters: never[]) => Error]>([
     ["nothing", new Uint8Array(0), SnapshotMagicError],
     ["another file", new TextEncoder().encode("FRMF and so on, for long enough to be one"), SnapshotMagicError],
-    ["the first bytes only", good.subarray(0, 30), SnapshotTruncatedError],
+    ["the first bytes only", good.subarray(0, 12), SnapshotTruncatedError],
     ["a later version", changed(4, 2), SnapshotVersionError],
     ["a byte damaged", Uint8Array.from(good, (byte, at) => (at === 200 ? byte ^ 1 : byte)), SnapshotChecksumError],
     ["the end cut off", good.subarray(0, -1), SnapshotChecksumError],
@@ -93,8 +93,8 @@ describe("readSnapshot", () => {
 
   it("is not filled up by few bytes that stand for many places", () => {
     const entry = (series: number): { series: number; size: number; bits: number[] } => ({ series, size: 5, bits: [] })
-    const bytes = encodeSnapshot(paperSnapshot([paperEntry(1, 3, [entry(1)])])).subarray(0, -32)
-    const sizeAt = bytes.length - 2 - 62 + 36
+    const bytes = encodeSnapshot(paperSnapshot([paperEntry(1, 3, [entry(1)])])).subarray(0, -8)
+    const sizeAt = bytes.length - 2 - 55 + 36
     const huge = bytes.slice()
     huge.set([0xff, 0xff, 0xff, 0xff], sizeAt)
     const all = [2, 0, 0, 0, 0, 0]
@@ -104,7 +104,7 @@ describe("readSnapshot", () => {
     expect(readSnapshot(sealed(bits)).manufacturers[0]?.batches[0]?.bits.count).toBe(0xffff_ffff)
   })
 
-  it("meets a hundred thousand mutations with its own errors, in one spelling", () => {
+  it("meets twenty thousand mutations with its own errors, in one spelling", () => {
     let state = 1
     const random = (below: number): number => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
@@ -112,7 +112,7 @@ describe("readSnapshot", () => {
     }
     const small = [body, empty, tiny([1, 2], [[3, 1]])]
     let accepted = 0
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < 20_000; i++) {
       const source = small[random(small.length)]!
       const copy = source.slice(0, random(20) === 0 ? random(source.length) : source.length)
       for (let change = random(3); change >= 0; change--) {
@@ -128,5 +128,5 @@ describe("readSnapshot", () => {
       }
     }
     expect(accepted).toBeGreaterThan(100)
-  })
+  }, 120_000)
 })
