@@ -80,7 +80,8 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     // 2. Who watches it.
     const metrics = new Metrics()
     const { maxAgeSeconds } = config
-    const watched = { replica, issuers, maxAgeSeconds }
+    const reading = { tried: false }
+    const watched = { replica, issuers, maxAgeSeconds, tried: () => reading.tried }
     watchReplica(metrics, watched)
     const report = revocationReporter(metrics, log)
 
@@ -131,7 +132,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     undo.push(() => server.close(0))
 
     // 4. From now on.
-    const following = follow(replica, config.pollSeconds * 1000, log, stopping.signal)
+    const following = follow(replica, config.pollSeconds * 1000, log, stopping.signal, reading)
     undo.push(() => following)
     const { plainUrl, tlsUrl } = server
     log.info(
@@ -180,6 +181,7 @@ async function follow(
   intervalMs: number,
   log: Logger,
   signal: AbortSignal,
+  reading: { tried: boolean },
 ): Promise<void> {
   const told = { fault: "" }
   const watch = setInterval(() => {
@@ -191,6 +193,9 @@ async function follow(
     else log[refusing ? "error" : "warn"]({ code: fault.code, message: fault.message }, "the ledger cannot be read")
   }, 1000)
   try {
+    // What goes wrong stands in the replica's status.
+    await replica.sync({ signal }).catch(() => undefined)
+    reading.tried = true
     while (!signal.aborted) {
       try {
         await replica.follow({ signal, intervalMs })

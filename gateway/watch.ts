@@ -12,17 +12,19 @@ export type Watched = {
   readonly replica: Replica
   readonly issuers: readonly OpenIssuer[]
   readonly maxAgeSeconds: number
-  readonly now?: () => Date
+  /** Whether this process has tried to read the ledger: what it found in its folder may be older than it need be. */
+  readonly tried: () => boolean
 }
 
 /**
  * Whether the gateway answers from the ledger, and why not. A sync that failed is no reason as long as the block that is known is
  * young: the answers are right. It is told as a warning.
  */
-export function readiness({ replica, issuers, maxAgeSeconds }: Watched): Readiness {
+export function readiness({ replica, issuers, maxAgeSeconds, tried }: Watched): Readiness {
   const { block, lagSeconds, fault, refusing, syncedAt, finalized } = replica.status
   const why: string[] = []
   if (refusing) why.push(`the ledger contradicts what was read: ${fault?.message ?? ""}`)
+  else if (!tried()) why.push("the ledger is being read")
   else if (block === undefined)
     why.push(`the ledger was not read yet${fault === undefined ? "" : `: ${fault.message}`}`)
   else if (lagSeconds === undefined || lagSeconds > maxAgeSeconds) {
@@ -60,7 +62,8 @@ function* issuerWarnings({ replica, issuers }: Pick<Watched, "replica" | "issuer
 }
 
 /** Numbers about the replica, asked when somebody looks. */
-export function watchReplica({ registry }: Metrics, { replica, maxAgeSeconds, issuers }: Watched): void {
+export function watchReplica({ registry }: Metrics, watched: Watched): void {
+  const { replica } = watched
   const gauge = (name: string, help: string, read: () => number | undefined): void => {
     addGauge(registry, {
       name: `fleetroot_replica_${name}`,
@@ -84,9 +87,7 @@ export function watchReplica({ registry }: Metrics, { replica, maxAgeSeconds, is
   gauge("refusing", "1 while nothing is answered, for the ledger contradicts what was read.", () =>
     replica.status.refusing ? 1 : 0,
   )
-  gauge("ready", "1 while the gateway answers from the ledger.", () =>
-    readiness({ replica, maxAgeSeconds, issuers }).ready ? 1 : 0,
-  )
+  gauge("ready", "1 while the gateway answers from the ledger.", () => (readiness(watched).ready ? 1 : 0))
 }
 
 /** Numbers about the CRLs: an alarm belongs on the seconds that are left of them. */
