@@ -120,6 +120,6 @@ function versions(): Record<string, string> {
     const manifest = find(`../node_modules/${name}/package.json`) as { version: string }
     return [name, manifest.version]
   })
-  const { node = "", openssl = "", v8 = "" } = process.versions
+  const { node, openssl, v8 } = process.versions
   return { node, openssl, v8, ...Object.fromEntries(installed) }
 }

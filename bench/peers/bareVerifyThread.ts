@@ -9,5 +9,5 @@ parentPort?.on("message", () => {
   for (const [message, signature] of items) {
     if (!verify("sha256", message, key, signature)) throw new Error("a wrong signature")
   }
-  parentPort?.postMessage("done")
+  parentPort?.postMessage("done", [])
 })

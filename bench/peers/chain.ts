@@ -15,8 +15,14 @@ export type PeerContract = {
   ): Promise<{ gas: number; logs: readonly { topics: readonly Hex[]; data: Hex }[] }>
 }
 
+/** Whoever deploys and calls contracts of others. */
+export type PeerChain = {
+  readonly account: Hex
+  deploy(artifact: string, args?: readonly unknown[]): Promise<PeerContract>
+}
+
 /** Deploys contracts from the artifacts inside npm packages, and calls them with a key of its own. */
-export function peerChain(url: string) {
+export function peerChain(url: string): PeerChain {
   const account = privateKeyToAccount(TEST_KEYS[3] as Hex)
   const transport = http(url)
   const wallet = createWalletClient({ account, chain: foundry, transport })

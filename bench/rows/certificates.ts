@@ -130,7 +130,7 @@ async function bareThreads(
     new Promise((resolve, reject) => {
       worker.once("message", () => resolve())
       worker.once("error", reject)
-      worker.postMessage("go")
+      worker.postMessage("go", [])
     })
   await Promise.all(workers.map(ask))
   return {

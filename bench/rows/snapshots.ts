@@ -74,13 +74,14 @@ function rowsOf(
 }
 
 function snapshotOf(size: number, revoked: readonly number[]): Snapshot {
-  const entry = paperEntry(1, 0, [{ series: 1, size }])
+  const { keys, manufacturer, ...entry } = paperEntry(1, 0, [{ series: 1, size }])
   const batches = entry.batches.map((each) => ({
     ...each,
     bits: PlaceSet.of(size, revoked),
     batch: { ...each.batch, revokedCount: revoked.length },
   }))
-  return paperSnapshot([{ ...entry, batches }], 1)
+  const plain = { ...manufacturer, proposedController: undefined, replacementAt: undefined, keyCount: 1 }
+  return paperSnapshot([{ ...entry, manufacturer: plain, keys: keys.slice(0, 1), batches }], 1)
 }
 
 function listOf(size: number, revoked: readonly number[]): StatusList {

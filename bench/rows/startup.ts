@@ -25,8 +25,14 @@ export async function startup({ quick }: GroupOptions): Promise<Measured> {
     await maker.addKey({ purpose: "issuer", signer: issuer })
     const devices = await Promise.all(Array.from({ length: 32 }, () => makeDevice({ issuer })))
     const hashes = devices.map(({ certificate }) => certificate.credentialHash)
-    const { root, size, receipt } = makeTree(net.deployment, maker.manufacturerId, 1, hashes)
-    await maker.registerBatch({ root, size, notAfter: nowSeconds() + 1e9, issuerKeyId: issuer.keyId, series: 1 })
+    const tree = makeTree(net.deployment, maker.manufacturerId, 1, hashes)
+    await maker.registerBatch({
+      root: tree.root,
+      size: tree.size,
+      notAfter: nowSeconds() + 1e9,
+      issuerKeyId: issuer.keyId,
+      series: 1,
+    })
     await net.pass(1)
     const paths = {
       certificate: join(folder, "device.der"),
@@ -35,7 +41,7 @@ export async function startup({ quick }: GroupOptions): Promise<Measured> {
       program: join(folder, "first.mjs"),
     }
     await writeFile(paths.certificate, (devices[0] as (typeof devices)[0]).der)
-    await writeFile(paths.receipt, encodeReceipt(receipt(0)))
+    await writeFile(paths.receipt, encodeReceipt(tree.receipt(0)))
     await writeFile(paths.deployment, formatDeployment({ ...net.deployment, rpc: net.url }))
     await writeFile(paths.program, program(paths, net.url))
 
