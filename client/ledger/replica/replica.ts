@@ -104,6 +104,8 @@ type Heads = Awaited<ReturnType<Ledger["heads"]>>
 
 /** Reading that took longer than this is no base for a comparison: nodes forget the state of old blocks. */
 const FRESH_MS = 20_000
+/** How often another process may be quicker. */
+const MOST_BUSY = 8
 /** How many entries are taken in at a stretch. */
 const PORTION = 4_000
 const FOLLOW_MS = 2_000
@@ -325,29 +327,45 @@ export class Replica implements Ledger {
   }
 
   async #sync(options: SyncOptions): Promise<SyncReport> {
-    if (this.#mustLoad) await this.#load()
-    let failure: unknown
+    let failure: FleetrootError | undefined
     for (const source of this.#sources) {
-      for (const attempt of [1, 2]) {
-        try {
-          const report = await this.#attempt(source, options)
-          this.#fault = undefined
-          return report
-        } catch (error) {
-          if (!(error instanceof FleetrootError)) throw error
-          // Another process brought the store further, and this one has read that: on from there.
-          if (error instanceof ReplicaStoreBusyError && attempt === 1 && !this.#mustLoad) continue
-          // Of several failures the contradiction says most.
-          if (!isRefusal(failure)) failure = error
-          if (!isRefusal(error) || error instanceof FinalityViolatedError) break
-          await this.#dropAhead()
-          // A node may list a block's logs a moment after the block.
-          if (attempt === 1) await pause(this.#retryMs, options.signal)
-        }
+      try {
+        const report = await this.#syncFrom(source, options)
+        this.#fault = undefined
+        return report
+      } catch (error) {
+        if (!(error instanceof FleetrootError)) throw error
+        // Of several failures the contradiction says most.
+        if (!isRefusal(failure)) failure = error
       }
     }
-    this.#fault = failure as FleetrootError
-    throw failure
+    this.#fault = failure
+    throw failure as FleetrootError
+  }
+
+  /** A second time where something may have come in between. */
+  async #syncFrom(source: Source, options: SyncOptions): Promise<SyncReport> {
+    let contradicted = false
+    let busy = 0
+    for (;;) {
+      try {
+        if (this.#mustLoad) await this.#load()
+        return await this.#attempt(source, options)
+      } catch (error) {
+        if (error instanceof ReplicaStoreBusyError && busy < MOST_BUSY) {
+          // Another process brought the store further, and this one has read that: on from there.
+          busy += 1
+          await pause(busy * this.#retryMs * Math.random(), options.signal)
+          continue
+        }
+        if (!isRefusal(error) || error instanceof FinalityViolatedError) throw error
+        await this.#dropAhead().catch((cause: unknown) => this.#reload(cause))
+        if (contradicted) throw error
+        // A node may list a block's logs a moment after the block.
+        contradicted = true
+        await pause(this.#retryMs, options.signal)
+      }
+    }
   }
 
   async #attempt({ rpc, reader }: Source, options: SyncOptions): Promise<SyncReport> {
