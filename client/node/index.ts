@@ -1,4 +1,7 @@
 /** What needs Node: files of fleets, receipts and manifests, and the state that is kept between runs. */
+export { BatchIndexFile, buildBatchIndexFile } from "./batchIndexFile.ts"
+export type { BuildIndexFileOptions } from "./batchIndexFile.ts"
+export type { IndexFileBatch } from "./batchIndexParts.ts"
 export { certificatesFromPath } from "./certificatesFromPath.ts"
 export type { CertificatesFromPathOptions } from "./certificatesFromPath.ts"
 export { fileImage } from "./fileImage.ts"

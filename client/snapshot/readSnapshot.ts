@@ -41,6 +41,7 @@ export type ReadSnapshotOptions = {
 
 const MAX_BYTES = 64 * 2 ** 20
 const MAX_RUNS = 2 ** 24
+const MAX_MARKED = 2 ** 22
 const MAX_TIME = 2 ** 40 - 1
 const NO_ADDRESS = `0x${"00".repeat(20)}`
 
@@ -74,7 +75,7 @@ function assertSpelling(bytes: Uint8Array, expected: Uint8Array): void {
 class SnapshotReader {
   readonly #reader: ByteReader
   #runsLeft = MAX_RUNS
-  #markedLeft = MAX_RUNS
+  #markedLeft = MAX_MARKED
   #hasFirmware = false
 
   constructor(body: Uint8Array) {
@@ -240,7 +241,7 @@ class SnapshotReader {
     const width = ordinalBits(records.length)
     // A place costs no bits where there is one record, so the number of places is not bounded by what is left.
     if (marked.count > 0 && records.length === 0) throw new SnapshotSetError({ offset, problem: "marked by no record" })
-    if (marked.count > this.#markedLeft) throw new SnapshotTooLargeError({ what: "marked places", limit: MAX_RUNS })
+    if (marked.count > this.#markedLeft) throw new SnapshotTooLargeError({ what: "marked places", limit: MAX_MARKED })
     this.#markedLeft -= marked.count
     if (marked.count * width > this.#reader.left * 8) throw new SnapshotTruncatedError({ offset })
     const markedBy = new Uint32Array(marked.count)
