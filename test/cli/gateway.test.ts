@@ -1,0 +1,425 @@
+import { execFile } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+import { promisify } from "node:util"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { parseCertificate, readOneCertificate } from "../../client/index.ts"
+import { Cli, startTestnet } from "./cli.ts"
+import type { Ended } from "./cli.ts"
+import { OpensslCa } from "./opensslCa.ts"
+import { tempFolder } from "./tempFolder.ts"
+
+const run = promisify(execFile)
+const folder = tempFolder()
+let net: Awaited<ReturnType<typeof startTestnet>>
+let cli: Cli
+let port: number
+const running: { child: ChildProcess; ended: Promise<Ended> }[] = []
+
+/** A command line's words. */
+function words(text: string): string[] {
+  return text.split(" ")
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
+/** Starts `fleetroot gateway`, and waits until it answers from the ledger. */
+async function startGateway(
+  ...options: string[]
+): Promise<{ child: ChildProcess; ended: Promise<Ended>; url: string }> {
+  const started = cli.start("gateway", "--state", "gw", ...options)
+  running.push(started)
+  let early: Ended | undefined
+  started.ended.then(
+    (end) => (early = end),
+    () => undefined,
+  )
+  const url = `http://127.0.0.1:${port}`
+  for (;;) {
+    if (early !== undefined) throw new Error(`the gateway ended: ${early.stdout}${early.stderr}`)
+    const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+    if (ready?.status === 200) return { ...started, url }
+    await sleep(50)
+  }
+}
+
+const serve = (): Promise<{ child: ChildProcess; ended: Promise<Ended>; url: string }> =>
+  startGateway(
+    ...words(`--listen 127.0.0.1:${port} --issuer-cert fleet/ca.pem --issuer-key fleet/ca.key`),
+    ...words("--manufacturer 2"),
+  )
+
+/** What `openssl ocsp` says of a certificate: its exit code tells nothing of it. */
+async function opensslOcsp(certificate: string, issuer = "fleet/ca.pem", more: string[] = []): Promise<string> {
+  const { stdout, stderr } = await run(
+    "openssl",
+    [
+      "ocsp",
+      "-issuer",
+      issuer,
+      "-cert",
+      certificate,
+      "-CAfile",
+      issuer,
+      "-url",
+      `http://127.0.0.1:${port}/ocsp`,
+      ...more,
+    ],
+    { cwd: folder.path },
+  )
+  expect(stderr).toContain("Response verify OK")
+  return stdout
+}
+
+beforeAll(async () => {
+  port = await freePort()
+  net = await startTestnet(new Cli(folder.path))
+  cli = net.cli
+  const fleet = [
+    "fleet",
+    "make",
+    "fleet/",
+    "--count",
+    "4",
+    "--manufacturer",
+    "2",
+    "--gateway",
+    `http://127.0.0.1:${port}`,
+  ]
+  const steps = [
+    ["manufacturer", "add", "--name", "Gateway Works"],
+    fleet,
+    ["key", "add", "--manufacturer", "2", "--cert", "fleet/ca.pem", "--key", "fleet/ca.key", "--purpose", "issuer"],
+    [
+      ...words("batch register --manufacturer 2 --issuer fleet/ca.pem --issuer-key fleet/ca.key"),
+      ...words("fleet/certs/ --manifest fleet.manifest --receipts receipts/"),
+    ],
+  ]
+  for (const step of steps) {
+    const { code, stderr } = await cli.run(...step)
+    if (code !== 0) throw new Error(`${step.join(" ")}: ${stderr}`)
+  }
+})
+afterAll(async () => {
+  await net.stop()
+  folder.remove()
+})
+afterEach(async () => {
+  for (const { child, ended } of running.splice(0)) {
+    child.kill("SIGKILL")
+    await ended
+  }
+})
+
+describe("fleet make --gateway", () => {
+  it("writes certificates that name the gateway's OCSP responder, CRL and delta CRL", async () => {
+    const { stdout } = await run("openssl", ["x509", "-in", cli.at("fleet/certs/0.pem"), "-noout", "-text"])
+    const keyId = parseCertificate(readOneCertificate(cli.text("fleet/ca.pem"))).keyId.slice(2)
+    expect(stdout).toContain(`OCSP - URI:http://127.0.0.1:${port}/ocsp`)
+    expect(stdout).toMatch(new RegExp(`CRL Distribution Points:[^]*URI:http://127.0.0.1:${port}/crl/${keyId}.crl`))
+    expect(stdout).toMatch(new RegExp(`Freshest CRL:[^]*URI:http://127.0.0.1:${port}/crl/${keyId}-delta.crl`))
+  })
+
+  it.each(["ftp://x", "http://x/?a", "gateway.test"])("refuses the address %s", async (url) => {
+    const { code } = await cli.run("fleet", "make", "other/", "--count", "1", "--plain", "--gateway", url)
+    expect(code).toBe(2)
+    expect(existsSync(cli.at("other"))).toBe(false)
+  })
+})
+
+describe("fleetroot gateway", () => {
+  it("lets openssl see a good device, and its revocation within two seconds", async () => {
+    const gateway = await serve()
+    expect(await opensslOcsp("fleet/certs/0.pem")).toContain("fleet/certs/0.pem: good")
+
+    expect(
+      (await cli.run("revoke", "fleet/certs/0.pem", "--manufacturer", "2", "--reason", "keyCompromise")).code,
+    ).toBe(0)
+    const revokedAt = performance.now()
+    let said = ""
+    while (!said.includes("revoked") && performance.now() - revokedAt < 20_000) {
+      said = await opensslOcsp("fleet/certs/0.pem")
+      await sleep(20)
+    }
+    const seconds = (performance.now() - revokedAt) / 1000
+
+    expect(said).toContain("Reason: keyCompromise")
+    expect(await opensslOcsp("fleet/certs/1.pem")).toContain("fleet/certs/1.pem: good")
+    // Two seconds on an idle machine; the tests' may be several times slower.
+    expect(seconds).toBeLessThan(8)
+    const { stdout } = await run("openssl", [
+      ...words(`verify -crl_check -crl_download -CAfile ${cli.at("fleet/ca.pem")} ${cli.at("fleet/certs/1.pem")}`),
+    ])
+    expect(stdout).toContain("OK")
+    await expect(
+      run("openssl", [
+        ...words(`verify -crl_check -crl_download -CAfile ${cli.at("fleet/ca.pem")} ${cli.at("fleet/certs/0.pem")}`),
+      ]),
+    ).rejects.toThrow(/certificate revoked/)
+
+    gateway.child.kill("SIGTERM")
+    const { code, stdout: out, stderr } = await gateway.ended
+    expect(code).toBe(0)
+    expect(out).toContain(`gateway listening on http://127.0.0.1:${port}`)
+    expect(out).toContain("stopped by SIGTERM")
+    for (const line of stderr.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg")
+  })
+
+  it("goes on after kill -9, also while the ledger is away", async () => {
+    const first = await serve()
+    first.child.kill("SIGKILL")
+    await first.ended
+
+    const second = await serve()
+    expect(await opensslOcsp("fleet/certs/0.pem")).toContain("revoked")
+    second.child.kill("SIGTERM")
+    expect((await second.ended).code).toBe(0)
+
+    // With a node that is not there it starts from its folder, and answers of the block that it knows.
+    const away = cli.start(
+      ...words(`gateway --state gw --rpc http://127.0.0.1:1 --listen 127.0.0.1:${port}`),
+      ...words("--issuer-cert fleet/ca.pem --issuer-key fleet/ca.key"),
+    )
+    running.push(away)
+    const ready = await untilReady()
+    expect(ready).toMatchObject({ ready: true, warnings: [expect.stringContaining("the last sync failed")] })
+    expect(await opensslOcsp("fleet/certs/0.pem")).toContain("revoked")
+  })
+
+  async function untilReady(): Promise<unknown> {
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
+      const body = (await answer?.json()) as { warnings?: string[] } | undefined
+      if (body?.warnings?.some((warning) => warning.includes("sync failed")) === true) return body
+      await sleep(50)
+    }
+  }
+
+  it("takes its settings from a file, with several issuers, TLS and files of CRLs, and its certificate anew on SIGHUP", async () => {
+    const tls = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    const makeTls = (name: string): Promise<unknown> =>
+      run("openssl", [
+        ...tls,
+        "-subj",
+        `/CN=${name}`,
+        "-keyout",
+        cli.at("conf/tls.key"),
+        "-out",
+        cli.at("conf/tls.pem"),
+      ])
+    mkdirSync(cli.at("conf"), { recursive: true })
+    await makeTls("first")
+    const other = await cli.run("fleet", "make", "other-fleet/", "--count", "1", "--plain")
+    expect(other.code).toBe(0)
+    const tlsPort = await freePort()
+    const settings = {
+      deployment: "../net.json",
+      state: "../gw",
+      listen: `127.0.0.1:${port}`,
+      tlsListen: `127.0.0.1:${tlsPort}`,
+      tlsCertificate: "tls.pem",
+      tlsKey: "tls.key",
+      issuers: [
+        { certificate: "../fleet/ca.pem", key: "../fleet/ca.key", manufacturer: 2 },
+        { certificate: "../other-fleet/ca.pem", key: "../other-fleet/ca.key", label: "other" },
+      ],
+      crl: { folder: "www" },
+      pollSeconds: 0.2,
+    }
+    writeFileSync(cli.at("conf/gateway.json"), JSON.stringify(settings))
+    const gateway = await startGateway("--config", "conf/gateway.json", "--json")
+    const subject = async (): Promise<string> => {
+      const client = run("openssl", ["s_client", "-connect", `127.0.0.1:${tlsPort}`])
+      client.child.stdin?.end()
+      return (await client).stdout
+    }
+
+    expect(await subject()).toContain("CN = first")
+    const ready = (await (await fetch(`${gateway.url}/readyz`)).json()) as { warnings: string[] }
+    expect(ready.warnings).toEqual([expect.stringContaining("is no key on the ledger")])
+    expect(await opensslOcsp("other-fleet/certs/0.pem", "other-fleet/ca.pem")).toContain("unknown")
+    while (!existsSync(cli.at("conf/www/crl")) || readdirSync(cli.at("conf/www/crl")).length === 0) await sleep(50)
+
+    await makeTls("second")
+    gateway.child.kill("SIGHUP")
+    while (!(await subject()).includes("CN = second")) await sleep(50)
+
+    gateway.child.kill("SIGINT")
+    const { code, stdout } = await gateway.ended
+    expect(code).toBe(0)
+    expect(stdout).toContain('"listening": true')
+    expect(stdout).toContain('"stopped": "SIGINT"')
+  })
+
+  it.each([
+    ["a setting that nobody knows", { listenn: "x" }, "listenn"],
+    ["a wrong port", { listen: "127.0.0.1:99999" }, "listen"],
+    ["an issuer without a key", { issuers: [{ certificate: "ca.pem" }] }, "issuers[0].key"],
+    ["a lifetime that is no number", { ocsp: { lifetimeSeconds: "60" } }, "ocsp.lifetimeSeconds"],
+    ["a database of another kind", { database: "mysql://u:hidden@h/d" }, "database"],
+  ])("refuses %s, naming it", async (_what, settings, field) => {
+    writeFileSync(cli.at("bad.json"), JSON.stringify(settings))
+    const { code, answer, stderr } = await cli.json("gateway", "--config", "bad.json", "--state", "gw")
+    expect(code).toBe(2)
+    expect(answer).toMatchObject({ error: "GatewayConfigError" })
+    expect(answer["message"]).toContain(field)
+    expect(stderr).not.toContain("hidden")
+  })
+
+  it("says which file it cannot use", async () => {
+    const foreign = ["--issuer-cert", "fleet/ca.pem", "--issuer-key", "fleet/keys/0.key"]
+    const twoFiles = await cli.json("gateway", "--state", "gw", "--listen", "127.0.0.1:0", ...foreign)
+    expect(twoFiles).toMatchObject({ code: 2, answer: { error: "IssuerUnfitError" } })
+    const missing = await cli.json("gateway", "--config", "nowhere.json")
+    expect(missing).toMatchObject({ code: 2, answer: { error: "GatewayConfigError" } })
+    const alone = await cli.json("gateway", "--manufacturer", "2")
+    expect(alone).toMatchObject({ code: 2, answer: { error: "UsageError" } })
+    const occupied = createServer().listen(port, "127.0.0.1")
+    await once(occupied, "listening")
+    const taken = await cli.json("gateway", "--state", "gw", "--listen", `127.0.0.1:${port}`)
+    occupied.close()
+    expect(taken).toMatchObject({ code: 3, answer: { error: "ListenFailedError" } })
+  })
+})
+
+describe("fleetroot gateway import", () => {
+  const ISSUER = ["--issuer", "ca.pem", "--state", "gw"]
+
+  beforeAll(async () => {
+    new OpensslCa(folder.path).issue(4)
+    const steps = [
+      ["key", "add", "--manufacturer", "2", "--cert", "ca.pem", "--key", "ca.key", "--purpose", "issuer"],
+      [
+        ...words("batch register --manufacturer 2 --issuer ca.pem certs/"),
+        ...words("--manifest old.manifest --receipts old-receipts/"),
+      ],
+      ["revoke", "certs/2.pem", "--manufacturer", "2", "--receipts", "old-receipts/", "--reason", "superseded"],
+    ]
+    for (const step of steps) {
+      const { code, stderr } = await cli.run(...step)
+      if (code !== 0) throw new Error(`${step.join(" ")}: ${stderr}`)
+    }
+  })
+
+  it("imports nothing when one is wrong, and says which", async () => {
+    mkdirSync(cli.at("mixed"), { recursive: true })
+    cpSync(cli.at("certs"), cli.at("mixed"), { recursive: true })
+    cpSync(cli.at("fleet/certs/1.pem"), cli.at("mixed/foreign.pem"))
+    writeFileSync(cli.at("mixed/broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+    const { code, answer } = await cli.json("gateway", "import", "mixed/", ...ISSUER, "--manifest", "old.manifest")
+
+    expect(code).toBe(1)
+    expect(answer).toMatchObject({ error: "ImportRefusedError", badRows: 2 })
+    const sources = (answer["findings"] as { source: string }[]).map(({ source }) => source)
+    expect(sources.toSorted()).toEqual(["broken.pem", "foreign.pem"])
+    const after = await cli.json("gateway", "import", "certs/", ...ISSUER)
+    expect(after).toMatchObject({ code: 0, answer: { read: 4, added: 4, known: 0, placed: 0, notPlaced: 4 } })
+  })
+
+  it("fills in places by receipts or manifest, and needs no import of positions", async () => {
+    const imported = await cli.json("gateway", "import", "certs/", ...ISSUER, "--manifest", "old.manifest")
+    const again = await cli.json(
+      "gateway",
+      "import",
+      "certs/",
+      "--state",
+      "gw",
+      "--receipts",
+      "old-receipts/",
+      "--issuer",
+      "ca.pem",
+    )
+    const positions = await cli.json("gateway", "import", "fleet/certs/", "--state", "gw")
+    const wrong = await cli.json("gateway", "import", "fleet/certs/", ...ISSUER)
+
+    expect(imported).toMatchObject({ code: 0, answer: { read: 4, added: 0, known: 4, placed: 4, notPlaced: 0 } })
+    expect(again).toMatchObject({ code: 0, answer: { added: 0, placed: 4 } })
+    expect(positions).toMatchObject({ code: 0, answer: { read: 4, added: 0, positions: 4 } })
+    expect(wrong.code).toBe(1)
+  })
+
+  it("takes lists of serial numbers, and names a conflict", async () => {
+    const header = "serial,credentialHash,deviceKeyId,notBefore,notAfter\n"
+    const hash = (digit: string): string => digit.repeat(64)
+    const line = (serial: string, credential: string): string =>
+      `${serial},${credential},${hash("d")},2026-01-01T00:00:00Z,1900000000\n`
+    writeFileSync(cli.at("list.csv"), header + line("0x0fed", hash("a")) + line("FE:DC", hash("b")))
+    writeFileSync(cli.at("conflict.csv"), header + line("99", hash("e")) + line("0fed", hash("c")))
+    writeFileSync(
+      cli.at("list.ndjson"),
+      `${JSON.stringify({ serial: "77", credentialHash: hash("f"), deviceKeyId: hash("d"), notBefore: 1, notAfter: 2 })}\n`,
+    )
+    writeFileSync(cli.at("bad.csv"), header + line("", hash("a")) + line("1", "short") + "1,2\n")
+
+    const first = await cli.json("gateway", "import", "list.csv", ...ISSUER)
+    const json = await cli.json("gateway", "import", "list.ndjson", ...ISSUER)
+    const conflict = await cli.json("gateway", "import", "conflict.csv", ...ISSUER)
+    const bad = await cli.json("gateway", "import", "bad.csv", ...ISSUER)
+    const nameless = await cli.json("gateway", "import", "list.csv", "--state", "gw")
+
+    expect(first).toMatchObject({ code: 0, answer: { read: 2, added: 2 } })
+    expect(json).toMatchObject({ code: 0, answer: { read: 1, added: 1 } })
+    expect(conflict).toMatchObject({ code: 1, answer: { error: "SerialConflictError" } })
+    expect(conflict.answer["message"]).toContain("0x0fed")
+    expect(bad).toMatchObject({ code: 1, answer: { error: "ImportRefusedError", badRows: 3 } })
+    expect(nameless).toMatchObject({ code: 2, answer: { error: "UsageError" } })
+  })
+
+  it("makes OCSP and the JSON API answer for them, beside those that are positions", async () => {
+    const gateway = await startGateway(...words(`--listen 127.0.0.1:${port} --issuer-cert ca.pem --issuer-key ca.key`))
+    const fingerprint = (name: string): string => parseCertificate(readOneCertificate(cli.text(name))).fingerprint
+    const status = async (hash: string): Promise<Record<string, unknown>> =>
+      (await (await fetch(`${gateway.url}/v1/status/${hash}`)).json()) as Record<string, unknown>
+
+    expect(await opensslOcsp("certs/1.pem", "ca.pem")).toContain("certs/1.pem: good")
+    expect(await opensslOcsp("certs/2.pem", "ca.pem")).toContain("Reason: superseded")
+    expect(await status(fingerprint("certs/1.pem"))).toMatchObject({
+      status: "good",
+      manufacturer: 2,
+      place: { series: 1 },
+      restsOn: { kind: "import" },
+    })
+    expect(await status(fingerprint("certs/2.pem"))).toMatchObject({ status: "revoked", reason: "superseded" })
+    expect(await status(fingerprint("fleet/certs/1.pem"))).toMatchObject({ status: "unknown" })
+    gateway.child.kill("SIGTERM")
+    await gateway.ended
+  })
+})
+
+describe("fleetroot gateway publish", () => {
+  it("writes CRLs that openssl takes, once", async () => {
+    const issuer = ["--issuer-cert", "fleet/ca.pem", "--issuer-key", "fleet/ca.key", "--state", "publish-state"]
+    const publish = ["gateway", "publish", "--out", "www/", "--public-url", "http://pki.test", ...issuer]
+    const { code, answer } = await cli.json(...publish)
+    const again = await cli.json(...publish)
+    const keyId = parseCertificate(readOneCertificate(cli.text("fleet/ca.pem"))).keyId.slice(2)
+
+    expect(code).toBe(0)
+    expect(answer).toMatchObject({ written: 3, left: 0, failed: [] })
+    expect(new Date(answer["nextUpdate"] as string).getTime()).toBeGreaterThan(Date.now())
+    expect(again.code).toBe(0)
+    const { stdout } = await run("openssl", [
+      ...words(`crl -inform DER -in ${cli.at(`www/crl/${keyId}.crl`)} -noout -text -CAfile ${cli.at("fleet/ca.pem")}`),
+    ])
+    expect(stdout).toContain("Key Compromise")
+    expect(stdout).toContain(`http://pki.test/crl/${keyId}-delta.crl`)
+    rmSync(cli.at("www"), { recursive: true })
+  })
+
+  it("needs to know its address and an issuer", async () => {
+    expect((await cli.run("gateway", "publish", "--out", "www/")).code).toBe(2)
+    expect((await cli.run("gateway", "publish", "--out", "www/", "--public-url", "http://x")).code).toBe(2)
+  })
+})
