@@ -72,6 +72,33 @@ export type GatewayConfig = {
     /** Folder in which the CRLs are kept as files, too. */
     readonly folder?: string
   }
+  /** How devices enrol; see `EstContext` and `EstLabel`. */
+  readonly est: {
+    readonly shared: {
+      readonly holdMs?: number
+      readonly retryAfterSeconds?: number
+      readonly repeatSeconds?: number
+      readonly perDeviceAndHour?: number
+    }
+    readonly label: {
+      readonly validitySeconds?: number
+      readonly purposes?: readonly string[]
+      readonly alternativeNames?: boolean
+      readonly manufacturers?: readonly number[]
+      readonly serverKeys?: boolean
+    }
+  }
+  /** How certificates get onto the ledger; see `SequencerContext`. */
+  readonly sequencer: {
+    readonly owner?: string
+    readonly windowMs?: number
+    readonly windowSize?: number
+    readonly queueLimit?: number
+    readonly finality?: "latest" | "finalized"
+    readonly leaseSeconds?: number
+  }
+  /** Who pays for registering what is enrolled. Default: nobody, and nobody can enrol; the command line may name one. */
+  readonly account: { readonly keystore: string; readonly passphraseFile: string } | undefined
 }
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const
@@ -113,6 +140,12 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
     maxAgeSeconds: settings.integer("maxAgeSeconds", 1, DAY) ?? 120,
     ocsp: settings.section("ocsp", readOcsp) ?? {},
     crl: settings.section("crl", (crl) => readCrl(crl, path)) ?? {},
+    est: settings.section("est", readEst) ?? { shared: {}, label: {} },
+    sequencer: settings.section("sequencer", readSequencer) ?? {},
+    account: settings.section("account", (account) => ({
+      keystore: path(account.requiredText("keystore", "the path of an encrypted key file")),
+      passphraseFile: path(account.requiredText("passphraseFile", "the path of a file of mode 0600")),
+    })),
   }
   settings.finish()
   if (config.quorum !== undefined && config.quorum > Math.max(1, config.rpc.length)) {
@@ -255,6 +288,35 @@ function readCrl(crl: Settings, path: (text: string) => string): GatewayConfig["
     lifetimeSeconds: crl.integer("lifetimeSeconds", 1, 30 * DAY),
     mostEntries: crl.integer("mostEntries", 1, 100_000_000),
     folder: folder === undefined ? undefined : path(folder),
+  })
+}
+
+function readEst(est: Settings): GatewayConfig["est"] {
+  return {
+    shared: defined({
+      holdMs: est.integer("holdMs", 0, 600_000),
+      retryAfterSeconds: est.integer("retryAfterSeconds", 1, 3_600),
+      repeatSeconds: est.integer("repeatSeconds", 0, 365 * DAY),
+      perDeviceAndHour: est.integer("perDeviceAndHour", 1, 1_000_000),
+    }),
+    label: defined({
+      validitySeconds: est.integer("validitySeconds", 60, 36_500 * DAY),
+      purposes: est.texts("purposes", "a list of dotted OIDs"),
+      alternativeNames: est.flag("alternativeNames"),
+      manufacturers: est.integers("manufacturers", 1, UINT32),
+      serverKeys: est.flag("serverKeys"),
+    }),
+  }
+}
+
+function readSequencer(sequencer: Settings): GatewayConfig["sequencer"] {
+  return defined({
+    owner: sequencer.text("owner", LABEL, "a word that is no other gateway's"),
+    windowMs: sequencer.integer("windowMs", 10, 600_000),
+    windowSize: sequencer.integer("windowSize", 1, 1_000_000),
+    queueLimit: sequencer.integer("queueLimit", 1, 10_000_000),
+    finality: sequencer.oneOf("finality", ["latest", "finalized"]),
+    leaseSeconds: sequencer.integer("leaseSeconds", 5, 3_600),
   })
 }
 

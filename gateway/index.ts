@@ -2,10 +2,12 @@ import { readFile } from "node:fs/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import { pino } from "pino"
 import type { Logger } from "pino"
-import type { Hex } from "../client/index.ts"
+import type { Hex, Payer } from "../client/index.ts"
+import { payerFromKeystore, readPassphraseFile } from "../client/node/index.ts"
 import { apiRoutes } from "./api/index.ts"
 import type { GatewayConfig } from "./config.ts"
 import { CrlBook, crlRoutes } from "./crl/index.ts"
+import { EnrolmentService } from "./enrolment.ts"
 import { GatewayConfigError } from "./errors/gateway.ts"
 import { healthRoutes } from "./http/health.ts"
 import { openHttpServer } from "./http/httpServer.ts"
@@ -27,7 +29,8 @@ export type { StaticReport } from "./crl/writeStatic.ts"
 export { DEFAULT_LIMITS } from "./http/limits.ts"
 export { openIssuers } from "./openIssuers.ts"
 export { openReplica } from "./openReplica.ts"
-export { openSerialStore } from "./store/openSerialStore.ts"
+export { makeToken } from "./est/index.ts"
+export { openEnrolmentStore, openSerialStore } from "./store/openSerialStore.ts"
 export type { EntryPortions, SerialEntry, SerialStore } from "./store/serialMap.ts"
 
 /** A gateway that runs. */
@@ -43,6 +46,8 @@ export type Gateway = ServerUrls & {
 }
 
 export type StartGatewayOptions = {
+  /** Who pays for registering what is enrolled. Default: the configuration's account; without one there is no enrolment. */
+  readonly payer?: Payer | undefined
   /** Default: JSON lines on standard error. */
   readonly log?: Logger
 }
@@ -72,7 +77,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
       opened.close()
     })
     const tls = config.tls && { ...config.tls, ...(await readTlsFiles(config.tls)) }
-    const { replica, deployment } = await openReplica(config, log)
+    const { replica, deployment, endpoints, ledger } = await openReplica(config, log)
     undo.push(() => replica.close())
     const serials = await openSerialStore(config)
     undo.push(() => serials.close())
@@ -84,6 +89,13 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     const watched = { replica, issuers, maxAgeSeconds, tried: () => reading.tried }
     watchReplica(metrics, watched)
     const report = revocationReporter(metrics, log)
+
+    const payer = options.payer ?? (await configuredPayer(config))
+    const canEnrol = payer !== undefined && config.tls !== undefined && issuers.some(({ issuer }) => issuer.signer)
+    const enrolment = canEnrol
+      ? new EnrolmentService({ config, issuers, deployment, endpoints, ledger, replica, payer, metrics, log })
+      : undefined
+    undo.push(() => enrolment?.close())
 
     // 3. What it answers, as soon as its address is known.
     let publicUrl = ""
@@ -118,6 +130,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
         ...ocspRoutes({ ...context, ...config.ocsp }),
         ...crlRoutes(crlContext, book),
         ...apiRoutes({ replica, serials, maxAgeSeconds }),
+        ...(enrolment?.routes ?? []),
       ]
     }
     const server = await openHttpServer({
@@ -134,6 +147,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     // 4. From now on.
     const following = follow(replica, config.pollSeconds * 1000, log, stopping.signal, reading)
     undo.push(() => following)
+    enrolment?.start(publicUrl)
     const { plainUrl, tlsUrl } = server
     log.info(
       { plainUrl, tlsUrl, publicUrl, chainId: deployment.chainId, issuers: issuers.length },
@@ -161,6 +175,11 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     await unwind()
     throw error
   }
+}
+
+async function configuredPayer({ account }: GatewayConfig): Promise<Payer | undefined> {
+  if (account === undefined) return undefined
+  return payerFromKeystore(account.keystore, await readPassphraseFile(account.passphraseFile))
 }
 
 async function readTlsFiles({ certificate, key }: { certificate: string; key: string }): Promise<TlsCredentials> {

@@ -9,6 +9,7 @@ import {
   QuorumLedger,
   Replica,
   ReplicaStoreDamagedError,
+  RpcLedger,
   type Deployment,
   type JsonRpc,
   type Ledger,
@@ -20,7 +21,9 @@ import type { GatewayConfig } from "./config.ts"
 /** The ledger as the gateway knows it, and the nodes that it comes from. */
 export type OpenReplica = {
   readonly deployment: Deployment
-  readonly endpoints: readonly JsonRpc[]
+  readonly endpoints: readonly [JsonRpc, ...JsonRpc[]]
+  /** What is believed about the ledger's heads: what the nodes tell now. */
+  readonly ledger: Ledger
   readonly replica: Replica
 }
 
@@ -46,25 +49,26 @@ export async function openReplica(config: Wanted, log: Logger): Promise<OpenRepl
   }
   await mkdir(config.state, { recursive: true, mode: 0o700 })
   const timeoutMs = config.timeoutSeconds * 1000
-  const endpoints = urls.map((url) => httpRpc(url, { timeoutMs }))
-  const trust = trustedLedger(config, deployment, endpoints, timeoutMs)
+  const [first, ...more] = urls.map((url) => httpRpc(url, { timeoutMs }))
+  const endpoints = [first as JsonRpc, ...more] as const
+  const ledger = trustedLedger(config, deployment, endpoints, timeoutMs)
   const path = join(config.state, `replica-${deploymentName(deployment)}.sqlite`)
   const open = async (): Promise<Replica> => {
     const store = await openSqliteReplicaStore(path)
     try {
-      return await Replica.open({ deployment, rpc: endpoints, store, ...(trust === undefined ? {} : { trust }) })
+      return await Replica.open({ deployment, rpc: endpoints, store, trust: ledger })
     } catch (error) {
       await store.close()
       throw error
     }
   }
   try {
-    return { deployment, endpoints, replica: await open() }
+    return { deployment, endpoints, ledger, replica: await open() }
   } catch (error) {
     if (!(error instanceof ReplicaStoreDamagedError)) throw error
     log.error({ err: error }, "the replica is damaged: put aside, and read from the ledger anew")
     putAside(path)
-    return { deployment, endpoints, replica: await open() }
+    return { deployment, endpoints, ledger, replica: await open() }
   }
 }
 
@@ -72,12 +76,12 @@ export async function openReplica(config: Wanted, log: Logger): Promise<OpenRepl
 function trustedLedger(
   { quorum, proof, state }: Wanted,
   deployment: Deployment,
-  endpoints: readonly JsonRpc[],
+  endpoints: readonly [JsonRpc, ...JsonRpc[]],
   timeoutMs: number,
-): Ledger | undefined {
+): Ledger {
   const headMemory = fileHeadMemory(state, deployment)
   const [first, ...more] = endpoints
-  if (first === undefined || (more.length === 0 && !proof)) return undefined
+  if (more.length === 0 && !proof) return new RpcLedger({ deployment, rpc: first, headMemory })
   if (more.length === 0) return new ProvenLedger({ deployment, rpc: first, timeoutMs, headMemory })
   const k = quorum ?? Math.floor(endpoints.length / 2) + 1
   const agreeing = { deployment, endpoints, k, timeoutMs, headMemory }

@@ -81,6 +81,16 @@ export class Settings {
     return this.refuse(field, expected, value)
   }
 
+  integers(field: string, minimum: number, maximum: number): readonly number[] | undefined {
+    const value = this.#take(field)
+    if (value === undefined) return undefined
+    const isOne = (one: unknown): one is number => {
+      return Number.isSafeInteger(one) && Number(one) >= minimum && Number(one) <= maximum
+    }
+    if (Array.isArray(value) && value.every(isOne)) return value
+    return this.refuse(field, `a list of integers from ${minimum} to ${maximum}`, value)
+  }
+
   /** A part of its own; undefined where it is not there. */
   section<T>(field: string, read: (section: Settings) => T): T | undefined {
     const value = this.#take(field)

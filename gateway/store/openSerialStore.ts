@@ -1,4 +1,7 @@
 import { join } from "node:path"
+import { deploymentName } from "../../client/node/index.ts"
+import type { Deployment } from "../../client/index.ts"
+import type { EnrolmentStore } from "./enrolmentStore.ts"
 import type { SerialStore } from "./serialMap.ts"
 
 /** Where the gateway keeps what the ledger does not: PostgreSQL when there is an address, else a file in its folder. */
@@ -17,6 +20,24 @@ export async function openSerialStore({
   }
   const { openPostgresSerialStore } = await import("./postgresSerialStore.ts")
   return openPostgresSerialStore(database, databaseName(database))
+}
+
+/** Where enrolments are kept: beside the serial numbers. */
+export async function openEnrolmentStore({
+  state,
+  database,
+  deployment,
+}: {
+  readonly state: string
+  readonly database?: string | undefined
+  readonly deployment: Deployment
+}): Promise<EnrolmentStore> {
+  if (database === undefined) {
+    const { openSqliteEnrolmentStore } = await import("./enrolmentSqlite.ts")
+    return openSqliteEnrolmentStore(join(state, `enrolments-${deploymentName(deployment)}.sqlite`), { deployment })
+  }
+  const { openPostgresEnrolmentStore } = await import("./enrolmentPostgres.ts")
+  return openPostgresEnrolmentStore(database, { deployment, name: databaseName(database) })
 }
 
 /** A database's address without user and password. */

@@ -16,6 +16,7 @@ import { fleetMakeCommand } from "./commands/fleetMake.ts"
 import { gatewayCommand } from "./commands/gateway.ts"
 import { gatewayImportCommand } from "./commands/gatewayImport.ts"
 import { gatewayPublishCommand } from "./commands/gatewayPublish.ts"
+import { gatewayTokenCommand } from "./commands/gatewayToken.ts"
 import { holdCommand } from "./commands/hold.ts"
 import { keyAddCommand } from "./commands/keyAdd.ts"
 import { keyListCommand } from "./commands/keyList.ts"
@@ -96,7 +97,7 @@ export const GROUPS: readonly { name: string; summary: string; commands: readonl
   {
     name: "gateway",
     summary: "answer standard protocols from the ledger",
-    commands: [gatewayImportCommand, gatewayPublishCommand],
+    commands: [gatewayImportCommand, gatewayPublishCommand, gatewayTokenCommand],
   },
   { name: "fleet", summary: "test fleets", commands: [fleetMakeCommand] },
 ]

@@ -49,7 +49,8 @@ export async function withWriter<T>(
   }
 }
 
-async function findPayer({ keystore, passphraseFile }: SignerOptions, open: OpenLedger): Promise<Payer> {
+/** The account that options, environment or the testnet name. @throws SignerMissingError */
+export async function findPayer({ keystore, passphraseFile }: SignerOptions, open: OpenLedger): Promise<Payer> {
   const { env } = process
   const { node, deployment } = open
   if (keystore !== undefined) {

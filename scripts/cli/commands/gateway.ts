@@ -1,20 +1,25 @@
 import { resolve } from "node:path"
 import type { Command } from "commander"
-import { EXIT } from "../cliError.ts"
+import type { Payer } from "../../../client/index.ts"
+import { EXIT, SignerMissingError } from "../cliError.ts"
 import { gatewaySettings, withGatewaySettings, withoutNothing } from "../gateway/settings.ts"
 import type { GatewayOptions } from "../gateway/settings.ts"
-import { newCommand } from "../options/common.ts"
+import { newCommand, withSigner } from "../options/common.ts"
+import type { SignerOptions } from "../options/common.ts"
+import { openReader } from "../openReader.ts"
+import { findPayer } from "../openWriter.ts"
 import { printable, printableJson } from "../output/printable.ts"
 import { runCommand } from "../runCommand.ts"
 import type { Answer } from "../runCommand.ts"
 
-type Options = GatewayOptions & {
-  listen?: string
-  tlsListen?: string
-  tlsCert?: string
-  tlsKey?: string
-  crlDir?: string
-}
+type Options = GatewayOptions &
+  SignerOptions & {
+    listen?: string
+    tlsListen?: string
+    tlsCert?: string
+    tlsKey?: string
+    crlDir?: string
+  }
 
 const DEFAULT_LISTEN = "127.0.0.1:8080"
 
@@ -32,7 +37,9 @@ export function gatewayCommand(): Command {
     .option("--tls-cert <file>", "the gateway's own certificate with its chain, PEM")
     .option("--tls-key <file>", "its key")
     .option("--crl-dir <dir>", "folder in which the CRLs are kept as files, too")
-  return withGatewaySettings(command).action((options: Options) => runCommand(options.json, () => runGateway(options)))
+  return withSigner(withGatewaySettings(command)).action((options: Options) =>
+    runCommand(options.json, () => runGateway(options)),
+  )
 }
 
 async function runGateway(options: Options): Promise<Answer> {
@@ -40,7 +47,7 @@ async function runGateway(options: Options): Promise<Answer> {
   const stopped = stopSignal()
   const config = await readConfig(options)
   const { startGateway } = await import("../../../gateway/index.ts")
-  const gateway = await startGateway(config)
+  const gateway = await startGateway(config, { payer: await payerFor(options, config) })
   const reload = (): void => {
     gateway.reload().catch((error: unknown) => {
       process.stderr.write(`warning: the TLS certificate stays: ${error instanceof Error ? error.message : ""}\n`)
@@ -83,6 +90,20 @@ async function readConfig(options: Options): ReturnType<typeof gatewaySettings> 
   const config = await gatewaySettings(options, more)
   if (config.listen !== undefined || config.tls !== undefined) return config
   return gatewaySettings(options, { ...more, listen: DEFAULT_LISTEN })
+}
+
+/** Who pays for what is enrolled. Without anybody there is no enrolment, and everything else works. */
+async function payerFor(options: Options, config: Awaited<ReturnType<typeof readConfig>>): Promise<Payer | undefined> {
+  const named = options.keystore !== undefined || options.passphraseFile !== undefined
+  if (config.tls === undefined || config.issuers.length === 0) return undefined
+  if (config.account !== undefined && !named) return undefined
+  try {
+    return await findPayer(options, await openReader({ ...options, deployment: config.deployment }))
+  } catch (error) {
+    if (named || !(error instanceof SignerMissingError)) throw error
+    process.stderr.write(`warning: devices cannot enrol here. ${error.message} ${error.hint ?? ""}\n`)
+    return undefined
+  }
 }
 
 function stopSignal(): Promise<string> {
