@@ -196,11 +196,7 @@ export class Manifest {
    * @throws {@link IndexOutOfRangeError} {@link ManifestReadError} {@link RootMismatchError}
    */
   async credentialHash(index: number): Promise<Uint8Array> {
-    const section = this.#tree.sectionOf(index)
-    const credentialHashes = await readHashes(this.#source, section)
-    this.#tree.inclusionProof(index, credentialHashes)
-    const at = (index - section.from) * HASH_BYTES
-    return credentialHashes.slice(at, at + HASH_BYTES)
+    return (await this.entry(index)).credentialHash
   }
 
   /**
@@ -210,7 +206,16 @@ export class Manifest {
    * @throws {@link IndexOutOfRangeError} {@link ManifestReadError} {@link RootMismatchError}
    */
   async inclusionProof(index: number): Promise<Uint8Array[]> {
-    return this.#tree.inclusionProof(index, await readHashes(this.#source, this.#tree.sectionOf(index)))
+    return (await this.entry(index)).proof
+  }
+
+  /** The credential hash at `index` and the proof for it, which cost no more than either. Throws as they do. */
+  async entry(index: number): Promise<{ credentialHash: Uint8Array; proof: Uint8Array[] }> {
+    const section = this.#tree.sectionOf(index)
+    const credentialHashes = await readHashes(this.#source, section)
+    const proof = this.#tree.inclusionProof(index, credentialHashes)
+    const at = (index - section.from) * HASH_BYTES
+    return { credentialHash: credentialHashes.slice(at, at + HASH_BYTES), proof }
   }
 
   /** All credential hashes in order, as the source has them now: only `readManifest` checks them, so index from its `onSlice`. */

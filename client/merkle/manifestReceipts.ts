@@ -25,8 +25,8 @@ export async function receiptsFromManifest(manifest: Manifest): Promise<ReceiptS
       const hash = asHash(credentialHash)
       if (hash === undefined) return undefined
       for (const place of index.candidates(hash)) {
-        if (!equalBytes(await manifest.credentialHash(place), hash)) continue
-        const proof = await manifest.inclusionProof(place)
+        const { credentialHash: found, proof } = await manifest.entry(place)
+        if (!equalBytes(found, hash)) continue
         return { chainId, registry, manufacturerId, series, size, index: place, proof }
       }
       return undefined

@@ -160,9 +160,11 @@ export class BatchIndex implements ReceiptSource {
     const hash = fromHex(credentialHash)
     for (const { batch, index } of this.claims(hash)) {
       const manifest = this.#manifests.get(batch)
-      if (manifest === undefined || !equalBytes(await manifest.credentialHash(index), hash)) continue
+      if (manifest === undefined) continue
+      const { credentialHash: found, proof } = await manifest.entry(index)
+      if (!equalBytes(found, hash)) continue
       const { chainId, registry, manufacturerId, series, size } = manifest.header
-      return { chainId, registry, manufacturerId, series, size, index, proof: await manifest.inclusionProof(index) }
+      return { chainId, registry, manufacturerId, series, size, index, proof }
     }
     return undefined
   }
