@@ -2,7 +2,7 @@
 //
 //   node bench/peers/httpLoad.ts '{"port":80,"file":"requests.json","seconds":4,"connections":16,"keepAlive":true}'
 //
-// The file is a JSON list of whole HTTP requests in base64. Prints {"perSecond","p99"} (milliseconds).
+// The file is a JSON list of whole HTTP requests in base64. Prints {"perSecond","p99","count"}: milliseconds, and all.
 import { readFileSync } from "node:fs"
 import { connect } from "node:net"
 import { setTimeout } from "node:timers/promises"
@@ -71,8 +71,10 @@ const load = async (lasting: number): Promise<void> => {
   await Promise.all(Array.from({ length: connections }, () => ask(end)))
 }
 await load(seconds / 4)
+const warmUp = times.length
 times.length = 0
 const started = performance.now()
 await load(seconds)
 const elapsed = (performance.now() - started) / 1000
-console.log(JSON.stringify({ perSecond: times.length / elapsed, p99: quantile(times, 0.99) }))
+const count = warmUp + times.length
+console.log(JSON.stringify({ perSecond: times.length / elapsed, p99: quantile(times, 0.99), count }))

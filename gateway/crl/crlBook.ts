@@ -53,6 +53,9 @@ export const PUBLISH_INTERVAL_SECONDS = 600
 const CRL_LIFETIME_SECONDS = 3_600
 const MOST_ENTRIES = 1_000_000
 const REMOVE_FROM_CRL = 8
+/** A list that takes longer to read is not read anew for a few times as long, however often the ledger changes. */
+const LONG_READ_MS = 250
+const REST_FACTOR = 3
 
 /**
  * The CRLs of all issuers, made when they are asked for and kept while they are true: a new one is signed when something on its
@@ -133,6 +136,7 @@ class Shelf {
   #listing: Listing | undefined
   #refreshing: Promise<Listing> | undefined
   #names: string[] = []
+  #restsUntil = 0
   dirty = true
 
   constructor(context: CrlContext, issuer: Issuer) {
@@ -220,12 +224,14 @@ class Shelf {
   #isDue(listing: Listing, { head, settled, thisUpdate }: FreshFleet): boolean {
     // After a reorganisation the newest block may be an older one for a while: numbers never go back.
     if (crlNumber(head.block) <= listing.number) return false
+    if (performance.now() < this.#restsUntil) return false
     if (this.dirty || thisUpdate - listing.thisUpdate >= this.#interval) return true
     return listing.count > 0 && settled.block.number !== listing.settledNumber
   }
 
   async #read(fleet: FreshFleet): Promise<Listing> {
     this.dirty = false
+    const began = performance.now()
     try {
       const before = this.#listing
       const names = shardNamesOf(fleet, this.#issuer.keyId)
@@ -233,6 +239,8 @@ class Shelf {
       this.#log.follow(before, after)
       this.#names = names
       this.#listing = after
+      const ended = performance.now()
+      if (ended - began > LONG_READ_MS) this.#restsUntil = ended + REST_FACTOR * (ended - began)
       return after
     } catch (error) {
       this.dirty = true

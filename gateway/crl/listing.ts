@@ -19,6 +19,9 @@ export const SHARD_PLACES = 8_192
 /** Ended batches stay listed for so long: RFC 5280, 3.3, wants each entry once more after the certificate's end. */
 const ENDED_BATCH_SECONDS = 30 * 86_400
 
+/** Others run in between: enrolment makes a batch a second. */
+const BATCHES_AT_ONCE = 1_024
+
 /** Series from which on serial numbers can name places. */
 const FIRST_POSITION_SERIES = 0x8000_0000
 
@@ -72,7 +75,10 @@ export async function readListing(
   const key = head.keyById(issuerKeyId)
   if (key !== undefined) {
     const batches = [...head.batches(key.manufacturerId)].filter((batch) => isListed(batch, key, head))
-    for (const { series } of batches) collectBatch(collected, context, { head, settled, key, series })
+    for (const [done, { series }] of batches.entries()) {
+      if (done % BATCHES_AT_ONCE === BATCHES_AT_ONCE - 1) await setImmediate()
+      collectBatch(collected, context, { head, settled, key, series })
+    }
     await collectImported(collected, context, key, { head, settled })
   }
   const segments = new Map<string, Segment>()
