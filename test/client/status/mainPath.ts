@@ -8,8 +8,16 @@ import type { TestLedger } from "../../helpers/ledger.ts"
 const KEY_COMPROMISE = 1
 const FAR = nowSeconds() + 20 * 365 * 86_400
 
-/** The main path of a fleet, told on whatever ledger `open` gives. */
-export function tellMainPath(title: string, openLedger: () => Promise<TestLedger>): void {
+/**
+ * The main path of a fleet, told on whatever ledger `open` gives.
+ *
+ * @param evidence What kind of evidence the ledger's own part is.
+ */
+export function tellMainPath(
+  title: string,
+  openLedger: () => Promise<TestLedger>,
+  evidence: "singleNode" | "replica" = "singleNode",
+): void {
   describe(title, () => {
     let net: TestLedger
     let maker: ManufacturerClient
@@ -60,7 +68,7 @@ export function tellMainPath(title: string, openLedger: () => Promise<TestLedger
         manufacturer: { id: 1, name: "Acme Works" },
         batch: { series: 1, index: 0, size: 8 },
       })
-      expect(byDer.evidence.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["singleNode", "receipt"]))
+      expect(byDer.evidence.map(({ kind }) => kind)).toEqual(expect.arrayContaining([evidence, "receipt"]))
       expect(byPem).toEqual(byDer)
     })
 
