@@ -1,4 +1,4 @@
-import { AsnConvert, OctetString } from "@peculiar/asn1-schema"
+import { AsnConvert } from "@peculiar/asn1-schema"
 import {
   AccessDescription,
   AuthorityInfoAccessSyntax,
@@ -8,8 +8,6 @@ import {
   DistributionPoint,
   DistributionPointName,
   ExtendedKeyUsage,
-  Extension,
-  Extensions,
   GeneralName,
   id_ad_caIssuers,
   id_ad_ocsp,
@@ -72,25 +70,6 @@ export function freshestCrl(url: string): CertificateExtension {
 function distributionPointAt(field: string, url: string): Uint8Array {
   const distributionPoint = new DistributionPointName({ fullName: [uri(field, url)] })
   return encoded(new CRLDistributionPoints([new DistributionPoint({ distributionPoint })]))
-}
-
-/**
- * Extensions as a whole, in the given order.
- *
- * @throws {@link CertificateFieldError} when one stands twice or its OID is none.
- */
-export function encodeExtensions(extensions: readonly CertificateExtension[]): Uint8Array {
-  const seen = new Set<string>()
-  for (const { oid } of extensions) {
-    if (!/^[0-2](\.(0|[1-9]\d*))+$/.test(oid))
-      throw new CertificateFieldError({ field: "extension", value: oid, allowed: "a dotted OID" })
-    if (seen.has(oid)) throw new CertificateFieldError({ field: "extension", value: oid, allowed: "each OID once" })
-    seen.add(oid)
-  }
-  const list = extensions.map(({ oid, critical, value }) => {
-    return new Extension({ extnID: oid, critical, extnValue: new OctetString(fresh(value)) })
-  })
-  return encoded(new Extensions(list))
 }
 
 function access(accessMethod: string, accessLocation: GeneralName): AccessDescription {
