@@ -51,8 +51,8 @@ const TOP_FOLDERS: Record<string, readonly string[]> = {
 /** Where in client/ a package may be imported: replacing it is then one folder's work. Others are free from `ledger` up. */
 const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
   ["@noble/curves", ["crypto"]],
-  // Bytes in, bytes out: key identifiers need SHA-1, and a tree of a million hashes without detours.
-  ["@noble/hashes", ["crypto", "x509", "merkle"]],
+  // Bytes in, bytes out: key identifiers need SHA-1, a tree of a million hashes and a replayed log no detour through hex.
+  ["@noble/hashes", ["crypto", "x509", "merkle", "ledger"]],
   ["@peculiar/", ["x509"]],
   ["cbor2", ["cose"]],
   ["@ethereumjs/", ["ledger"]],
