@@ -1,5 +1,5 @@
 import { buildCertificate, generateP256Key, memoryStore, parseCertificate, Replica } from "../../client/index.ts"
-import type { Certificate, ExportableKeySigner, ManufacturerClient } from "../../client/index.ts"
+import type { Certificate, ExportableKeySigner, ManufacturerClient, Receipt } from "../../client/index.ts"
 import { openIssuer } from "../../gateway/issuers/issuer.ts"
 import type { Issuer } from "../../gateway/issuers/issuer.ts"
 import { makeTree, nowSeconds, positionSerial } from "../helpers/fleet.ts"
@@ -9,7 +9,12 @@ import type { TestLedger } from "../helpers/ledger.ts"
 const YEAR = 365 * 86_400
 const SERIES = 0x8000_0000
 
-export type LiveDevice = { readonly key: ExportableKeySigner; readonly certificate: Certificate; readonly name: string }
+export type LiveDevice = {
+  readonly key: ExportableKeySigner
+  readonly certificate: Certificate
+  readonly name: string
+  readonly receipt: Receipt
+}
 
 /** A manufacturer on a ledger of its own, with a CA, one batch of devices, and a replica that follows the ledger. */
 export class LiveFactory {
@@ -50,18 +55,28 @@ export class LiveFactory {
     })
     const issuer = await openIssuer({ certificate: ca, signer })
     const { manufacturerId } = maker
-    const devices = await Promise.all(
+    const made = await Promise.all(
       names.map(async (name, index) => {
         const key = await generateP256Key()
         const serial = positionSerial(net.deployment, signer.keyId, { manufacturerId, series: SERIES, index })
-        const made = { ...shared, subject: { commonName: name }, issuer: issuer.certificate, spki: key.spki }
-        const certificate = parseCertificate(await buildCertificate({ ...made, serial, notAfter }))
+        const subject = { commonName: name }
+        const der = await buildCertificate({
+          ...shared,
+          subject,
+          issuer: issuer.certificate,
+          spki: key.spki,
+          serial,
+          notAfter,
+        })
+        const certificate = parseCertificate(der)
         return { key, certificate, name }
       }),
     )
-    const hashes = devices.map(({ certificate }) => certificate.credentialHash)
-    const { root, size } = makeTree(net.deployment, manufacturerId, SERIES, hashes)
+    const hashes = made.map(({ certificate }) => certificate.credentialHash)
+    const tree = makeTree(net.deployment, manufacturerId, SERIES, hashes)
+    const { root, size } = tree
     await maker.registerBatch({ root, size, notAfter, issuerKeyId: signer.keyId, series: SERIES, issuer: signer })
+    const devices = made.map((device, index) => ({ ...device, receipt: tree.receipt(index) }))
     const replica = await Replica.open({ deployment: net.deployment, rpc: net.rpc, store: memoryStore() })
     await replica.sync()
     return new LiveFactory({ net, maker, issuer, devices, replica })
