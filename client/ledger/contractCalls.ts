@@ -4,6 +4,7 @@ import { errorsAbi } from "../abi/errors.ts"
 import { ContractRevertedError, ReplyMalformedError, RpcRejectedError } from "../errors/ledger.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { revertHint } from "./revertHints.ts"
+import { decodeUintList, returnsUintList } from "./uintList.ts"
 
 /** The views of a contract. */
 export type ViewName<abi extends Abi> = ContractFunctionName<abi, "view" | "pure">
@@ -40,6 +41,11 @@ export function decodeView<const abi extends Abi, name extends ViewName<abi>>(
   }
   const data = reply.toLowerCase() as Hex
   const untyped = { abi: call.abi as Abi, functionName: call.functionName as string }
+  if (returnsUintList(untyped.abi, untyped.functionName)) {
+    const list = decodeUintList(data)
+    if (list !== undefined) return list as ContractFunctionReturnType<abi, "view" | "pure", name>
+    throw new ReplyMalformedError({ what, expected: "a canonical list of words", found: data.slice(0, 74) })
+  }
   try {
     const value = decodeFunctionResult({ ...untyped, data })
     const again = encodeFunctionResult({ ...untyped, result: value })
