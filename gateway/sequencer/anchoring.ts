@@ -18,6 +18,7 @@ const WATCHED_AT_ONCE = 32
  */
 export class Anchoring {
   readonly #settings: Settings
+  readonly #onSeriesUsed: () => void
   readonly #queue: SealedWindow[] = []
   /** In a block that is not final yet. */
   readonly #watched = new Map<string, SealedWindow>()
@@ -30,8 +31,10 @@ export class Anchoring {
   #wake: (() => void)[] = []
   #closed = false
 
-  constructor(settings: Settings) {
+  /** @param onSeriesUsed told when the ledger has series that the store does not know of. */
+  constructor(settings: Settings, onSeriesUsed: () => void) {
     this.#settings = settings
+    this.#onSeriesUsed = onSeriesUsed
     this.#lanes = settings.clients.map((client) => this.#lane(client))
     this.#watch = this.#watchAll()
   }
@@ -115,6 +118,7 @@ export class Anchoring {
     const abandoned = await store.abandon(window, "sealed").catch(() => false)
     if (!abandoned) report({ kind: "lost", window, error })
     const interrupted = new EnrolmentInterruptedError({ reason: "its series is another batch's", cause: error })
+    this.#onSeriesUsed()
     const key = keyOf(window)
     for (const one of this.#waiting.get(key)?.values() ?? []) one.reject(interrupted)
     this.#waiting.delete(key)

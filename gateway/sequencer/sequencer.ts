@@ -34,7 +34,11 @@ export class Sequencer {
 
   private constructor(settings: Settings, firstSeries: number) {
     this.#settings = settings
-    this.#anchoring = new Anchoring(settings)
+    this.#anchoring = new Anchoring(settings, () => {
+      this.#skipUsedSeries().catch((error: unknown) => {
+        settings.report({ kind: "retry", what: "anchor", error })
+      })
+    })
     this.#collector = new Collector(settings, firstSeries, (sealed) => {
       this.#anchoring.add(sealed)
     })
@@ -126,6 +130,10 @@ export class Sequencer {
     await this.#collector.close()
     await this.#anchoring.close()
     await this.#superseding
+  }
+
+  async #skipUsedSeries(): Promise<void> {
+    this.#collector.skipTo(await this.#settings.clients[0].nextSeries({ reserved: true }))
   }
 
   async #keepUp(): Promise<void> {

@@ -19,13 +19,13 @@ import type { EstContext, EstEvent, EstLabel } from "../../../gateway/est/index.
 import type { HttpAnswer, HttpRequest, Route } from "../../../gateway/http/route.ts"
 import { openHttpServer } from "../../../gateway/http/httpServer.ts"
 import type { HttpServer } from "../../../gateway/http/httpServer.ts"
+import type { TlsCredentials } from "../../../gateway/http/tlsOptions.ts"
 import { Sequencer } from "../../../gateway/sequencer/sequencer.ts"
 import type { SequencerContext, SequencerEvent } from "../../../gateway/sequencer/sequencer.ts"
 import { openSqliteEnrolmentStore } from "../../../gateway/store/enrolmentSqlite.ts"
 import type { EnrolmentStore } from "../../../gateway/store/enrolmentStore.ts"
 import { freshLedger } from "../../helpers/ledger.ts"
 import type { TestLedger } from "../../helpers/ledger.ts"
-import { selfSigned } from "../http/listener.ts"
 
 const YEAR = 365 * 86_400
 /** Where the issuer's certificates say that they can be checked. */
@@ -197,8 +197,8 @@ export class EstBed {
   }
 
   /** Serves all routes with TLS until the bed is closed; keeps clock and replica going meanwhile. */
-  async serve(): Promise<{ url: string; port: number; tlsCertificate: string }> {
-    const tls = await selfSignedFor("localhost")
+  async serve(): Promise<{ url: string; port: number; root: string }> {
+    const { root, ...tls } = await serverFor("localhost")
     this.#server = await openHttpServer({
       routes: this.routes,
       tls: { host: "127.0.0.1", port: 0, ...tls },
@@ -206,7 +206,7 @@ export class EstBed {
     })
     this.#synced = this.#followChain()
     const port = Number(new URL(this.#server.tlsUrl ?? "").port)
-    return { url: `https://localhost:${port}`, port, tlsCertificate: tls.certificate }
+    return { url: `https://localhost:${port}`, port, root }
   }
 
   async #followChain(): Promise<void> {
@@ -257,26 +257,32 @@ function certificateEnd(cms: Uint8Array, start: number): number {
   return start + 4 + ((cms[start + 2] as number) << 8) + (cms[start + 3] as number)
 }
 
-async function selfSignedFor(name: string): ReturnType<typeof selfSigned> {
-  const signer = await generateP256Key()
+/** A server's certificate below a root of its own, since some clients take no CA for a server. */
+async function serverFor(name: string): Promise<TlsCredentials & { root: string }> {
+  const [ca, signer] = [await generateP256Key(), await generateP256Key()]
   const now = Math.floor(Date.now() / 1000)
+  const issuer = { commonName: `${name} root` }
+  const common = { issuer, signer: ca, notBefore: now - 3600, notAfter: now + 3600 }
+  const root = await buildCertificate({
+    ...common,
+    subject: issuer,
+    spki: ca.spki,
+    serial: Uint8Array.of(0x11),
+    ca: true,
+  })
   // SubjectAltName with one dNSName.
   const value = new Uint8Array([0x30, name.length + 2, 0x82, name.length, ...new TextEncoder().encode(name)])
   const der = await buildCertificate({
+    ...common,
     subject: { commonName: name },
-    issuer: { commonName: name },
     spki: signer.spki,
-    signer,
-    serial: Uint8Array.of(0x11, 0x22),
-    notBefore: now - 3600,
-    notAfter: now + 3600,
-    ca: true,
+    serial: Uint8Array.of(0x12),
     purposes: ["1.3.6.1.5.5.7.3.1"],
-    extensions: [
-      { oid: "2.5.29.17", critical: false, value },
-      // digitalSignature, keyCertSign
-      { oid: "2.5.29.15", critical: true, value: Uint8Array.of(0x03, 0x02, 0x02, 0x84) },
-    ],
+    extensions: [{ oid: "2.5.29.17", critical: false, value }],
   })
-  return { der, certificate: encodePem("CERTIFICATE", der), key: encodePem("PRIVATE KEY", await signer.exportPkcs8()) }
+  return {
+    root: encodePem("CERTIFICATE", root),
+    certificate: encodePem("CERTIFICATE", der),
+    key: encodePem("PRIVATE KEY", await signer.exportPkcs8()),
+  }
 }

@@ -111,7 +111,8 @@ it("leaves nothing unanchored and anchors nothing twice, wherever it is killed",
 
   // What is on the ledger is what was issued, no more and no less, each batch once.
   const registered = await usedSeries({ ledger: net.ledger, rpc: net.rpc }, view, maker.manufacturerId)
-  expect(registered.map(({ series }) => series).toSorted()).toEqual([...roots.keys()].toSorted())
+  expect(new Set(registered.map(({ series }) => series))).toEqual(new Set(roots.keys()))
+  expect(registered.length).toBe(roots.size)
   expect(new Set(registered.map(({ root }) => root)).size).toBe(registered.length)
   let anchored = 0
   for (const [series, { root, size }] of roots) {
