@@ -15,8 +15,8 @@ const RATIO = 1.3
 
 /** The full check of a certificate out of a replica, beside nothing but its P-256 verification, on one core and on all. */
 export async function certificates({ quick }: GroupOptions): Promise<Measured> {
-  const count = quick ? 500 : 2_000
-  const rounds = quick ? 9 : 31
+  const count = quick ? 300 : 2_000
+  const rounds = quick ? 7 : 31
   let devices: Device[] = []
   let issuer: KeySigner | undefined
   const fleet = await benchFleet({

@@ -16,7 +16,7 @@ type Told = {
 
 /** A large firmware image, checked beside `openssl dgst -sha256`: what bench/firmware.ts measures. */
 export async function firmware({ quick }: GroupOptions): Promise<Measured> {
-  const args = quick ? ["--gib", "0.25", "--rounds", "3"] : ["--gib", "1", "--rounds", "5"]
+  const args = quick ? ["--gib", "0.25", "--rounds", "1"] : ["--gib", "1", "--rounds", "5"]
   // It ends with 1 where a target is missed; only without an answer it failed.
   const { stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: "utf8" })
   if (stderr !== "" || stdout === "") throw new Error(`no measurement: ${stderr}`)
