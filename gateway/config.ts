@@ -64,6 +64,10 @@ export type GatewayConfig = {
     readonly lifetimeSeconds?: number
     readonly mostCertificates?: number
     readonly cachedAnswers?: number
+    /** Folder in which an answer for every place is kept as a file, too. */
+    readonly folder?: string
+    /** How long such a file may be used. */
+    readonly filesLifetimeSeconds?: number
   }
   readonly crl: {
     readonly publishIntervalSeconds?: number
@@ -138,7 +142,7 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
     trustedProxies: settings.texts("trustedProxies", "a list of addresses and networks") ?? [],
     logLevel: settings.oneOf("logLevel", LOG_LEVELS) ?? "info",
     maxAgeSeconds: settings.integer("maxAgeSeconds", 1, DAY) ?? 120,
-    ocsp: settings.section("ocsp", readOcsp) ?? {},
+    ocsp: settings.section("ocsp", (ocsp) => readOcsp(ocsp, path)) ?? {},
     crl: settings.section("crl", (crl) => readCrl(crl, path)) ?? {},
     est: settings.section("est", readEst) ?? { shared: {}, label: {} },
     sequencer: settings.section("sequencer", readSequencer) ?? {},
@@ -273,8 +277,11 @@ function readLimits(limits: Settings): Partial<HttpLimits> {
   return Object.fromEntries(read)
 }
 
-function readOcsp(ocsp: Settings): GatewayConfig["ocsp"] {
+function readOcsp(ocsp: Settings, path: (text: string) => string): GatewayConfig["ocsp"] {
+  const folder = ocsp.text("folder")
   return defined({
+    folder: folder === undefined ? undefined : path(folder),
+    filesLifetimeSeconds: ocsp.integer("filesLifetimeSeconds", 8, 7 * DAY),
     lifetimeSeconds: ocsp.integer("lifetimeSeconds", 1, 7 * DAY),
     mostCertificates: ocsp.integer("mostCertificates", 1, 1_000),
     cachedAnswers: ocsp.integer("cachedAnswers", 0, 10_000_000),

@@ -15,10 +15,10 @@ import type { ServerUrls } from "./http/httpServer.ts"
 import { Metrics } from "./http/metrics.ts"
 import type { Route } from "./http/route.ts"
 import type { TlsCredentials } from "./http/tlsOptions.ts"
-import { ocspRoutes } from "./ocsp/index.ts"
+import { ocspRoutes, StaticAnswers } from "./ocsp/index.ts"
 import { openIssuers } from "./openIssuers.ts"
 import { openReplica } from "./openReplica.ts"
-import { keepFiles } from "./staticFiles.ts"
+import { answerWriter, crlWriter, keepFiles } from "./staticFiles.ts"
 import { openSerialStore } from "./store/openSerialStore.ts"
 import { readiness, revocationReporter, watchCrls, watchReplica } from "./watch.ts"
 
@@ -27,11 +27,15 @@ export type { GatewayConfig } from "./config.ts"
 export { CrlBook, writeStatic } from "./crl/index.ts"
 export type { StaticReport } from "./crl/writeStatic.ts"
 export { DEFAULT_LIMITS } from "./http/limits.ts"
+export { StaticAnswers } from "./ocsp/index.ts"
 export { openIssuers } from "./openIssuers.ts"
 export { openReplica } from "./openReplica.ts"
 export { makeToken } from "./est/index.ts"
 export { openEnrolmentStore, openSerialStore } from "./store/openSerialStore.ts"
 export type { EntryPortions, SerialEntry, SerialStore } from "./store/serialMap.ts"
+
+/** How long an OCSP answer in a file may be used. */
+const FILES_LIFETIME_SECONDS = 3_600
 
 /** A gateway that runs. */
 export type Gateway = ServerUrls & {
@@ -120,14 +124,21 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
         book.close()
       })
       watchCrls(metrics, book)
-      if (folder !== undefined) {
-        const intervalSeconds = (config.crl.publishIntervalSeconds ?? 600) / 2
-        const kept = keepFiles({ book, folder, replica, intervalSeconds, log, signal: stopping.signal })
+      const keep = (what: string, intervalSeconds: number, write: () => Promise<boolean>): void => {
+        const kept = keepFiles({ what, write, replica, intervalSeconds, log, signal: stopping.signal })
         undo.push(() => kept)
+      }
+      if (folder !== undefined) {
+        keep("CRLs", (config.crl.publishIntervalSeconds ?? 600) / 2, crlWriter(book, folder, log))
+      }
+      const { folder: answersFolder, filesLifetimeSeconds = FILES_LIFETIME_SECONDS, ...ocsp } = config.ocsp
+      if (answersFolder !== undefined) {
+        const answers = new StaticAnswers({ ...context, folder: answersFolder, lifetimeSeconds: filesLifetimeSeconds })
+        keep("OCSP answers", filesLifetimeSeconds / 8, answerWriter(answers, log, stopping.signal))
       }
       return [
         ...healthRoutes({ metrics, readiness: () => readiness(watched) }),
-        ...ocspRoutes({ ...context, ...config.ocsp }),
+        ...ocspRoutes({ ...context, ...ocsp }),
         ...crlRoutes(crlContext, book),
         ...apiRoutes({ replica, serials, maxAgeSeconds }),
         ...(enrolment?.routes ?? []),

@@ -3,10 +3,13 @@ import type { Logger } from "pino"
 import type { Replica } from "../client/index.ts"
 import { writeStatic } from "./crl/index.ts"
 import type { CrlBook } from "./crl/index.ts"
+import type { StaticAnswers } from "./ocsp/index.ts"
 
 export type KeepFilesOptions = {
-  readonly book: CrlBook
-  readonly folder: string
+  /** Writes what is due. @returns whether some of it could not be written. */
+  readonly write: () => Promise<boolean>
+  /** What is written, for the log. */
+  readonly what: string
   readonly replica: Pick<Replica, "onChange">
   /** Files are looked after at least this often. */
   readonly intervalSeconds: number
@@ -14,18 +17,36 @@ export type KeepFilesOptions = {
   readonly signal: AbortSignal
 }
 
-/** Keeps the CRLs as files: after each change of the ledger, and when they would grow old. What fails is tried again. */
-export async function keepFiles(options: KeepFilesOptions): Promise<void> {
-  const { book, folder, replica, intervalSeconds, log, signal } = options
+const RETRY_MS = 2_000
+
+/** Keeps answers as files: after each change of the ledger, and when they would grow old. What fails is tried again. */
+export async function keepFiles({
+  write,
+  what,
+  replica,
+  intervalSeconds,
+  log,
+  signal,
+}: KeepFilesOptions): Promise<void> {
   let wake = Promise.withResolvers<undefined>()
   const stop = replica.onChange(() => {
     wake.resolve(undefined)
   })
+  let told = ""
   try {
     while (!signal.aborted) {
       wake = Promise.withResolvers<undefined>()
-      const failed = await write(book, folder, log)
-      const waitMs = failed ? Math.min(5_000, intervalSeconds * 1000) : intervalSeconds * 1000
+      let failed = false
+      try {
+        failed = await write()
+        told = ""
+      } catch (error) {
+        failed = true
+        const message = error instanceof Error ? error.message : ""
+        if (message !== told && !signal.aborted) log.warn({ err: error }, `${what} could not be written`)
+        told = message
+      }
+      const waitMs = failed ? Math.min(RETRY_MS, intervalSeconds * 1000) : intervalSeconds * 1000
       const timer = new AbortController()
       const until = AbortSignal.any([signal, timer.signal])
       await Promise.race([wake.promise, sleep(waitMs, undefined, { signal: until }).catch(() => undefined)])
@@ -36,14 +57,21 @@ export async function keepFiles(options: KeepFilesOptions): Promise<void> {
   }
 }
 
-async function write(book: CrlBook, folder: string, log: Logger): Promise<boolean> {
-  try {
+/** Writes the CRLs that are due. */
+export function crlWriter(book: CrlBook, folder: string, log: Logger): () => Promise<boolean> {
+  return async () => {
     const { written, failed } = await writeStatic(book, folder)
     if (written > 0) log.debug({ written }, "CRL files")
-    for (const { path, error } of failed) log.warn({ path, error: error.name, message: error.message }, "no CRL file")
+    for (const { path, error } of failed) log.debug({ path, error: error.name, message: error.message }, "no CRL file")
     return failed.length > 0
-  } catch (error) {
-    log.error({ err: error }, "CRL files could not be written")
-    return true
+  }
+}
+
+/** Writes the OCSP answers that are due. */
+export function answerWriter(answers: StaticAnswers, log: Logger, signal: AbortSignal): () => Promise<boolean> {
+  return async () => {
+    const { written } = await answers.refresh(signal)
+    if (written > 0) log.debug({ written }, "OCSP files")
+    return false
   }
 }

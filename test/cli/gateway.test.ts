@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -235,6 +235,7 @@ describe("fleetroot gateway", () => {
         { certificate: "../other-fleet/ca.pem", key: "../other-fleet/ca.key", label: "other" },
       ],
       crl: { folder: "www" },
+      ocsp: { folder: "www", lifetimeSeconds: 30 },
       pollSeconds: 0.2,
     }
     writeFileSync(cli.at("conf/gateway.json"), JSON.stringify(settings))
@@ -249,7 +250,10 @@ describe("fleetroot gateway", () => {
     const ready = (await (await fetch(`${gateway.url}/readyz`)).json()) as { warnings: string[] }
     expect(ready.warnings).toEqual([expect.stringContaining("is no key on the ledger")])
     expect(await opensslOcsp("other-fleet/certs/0.pem", "other-fleet/ca.pem")).toContain("unknown")
-    while (!existsSync(cli.at("conf/www/crl")) || readdirSync(cli.at("conf/www/crl")).length === 0) await sleep(50)
+    for (const kind of ["crl", "ocsp"]) {
+      while (!existsSync(cli.at("conf/www", kind)) || readdirSync(cli.at("conf/www", kind)).length === 0)
+        await sleep(50)
+    }
 
     await makeTls("second")
     gateway.child.kill("SIGHUP")
@@ -260,6 +264,55 @@ describe("fleetroot gateway", () => {
     expect(code).toBe(0)
     expect(stdout).toContain('"listening": true')
     expect(stdout).toContain('"stopped": "SIGINT"')
+  })
+
+  it("lets a device enrol with a token, and hands out its receipt", async () => {
+    const tlsPort = await freePort()
+    await run("openssl", [
+      ...words("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"),
+      ...words(`-addext subjectAltName=DNS:localhost -keyout ${cli.at("est.key")} -out ${cli.at("est.pem")}`),
+    ])
+    const gateway = await startGateway(
+      ...words(`--listen 127.0.0.1:${port} --tls-listen 127.0.0.1:${tlsPort} --tls-cert est.pem --tls-key est.key`),
+      ...words("--issuer-cert fleet/ca.pem --issuer-key fleet/ca.key --manufacturer 2"),
+    )
+    const { answer: token } = await cli.json("gateway", "token", "--state", "gw", "--subject", "CN=device-7")
+    const newKey = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=device-7 -outform DER"
+    await run("openssl", words(`${newKey} -keyout ${cli.at("device.key")} -out ${cli.at("device.csr")}`))
+    writeFileSync(cli.at("device.b64"), readFileSync(cli.at("device.csr")).toString("base64"))
+    const enrol = async (): Promise<string> => {
+      const { stdout } = await run("curl", [
+        ...words(`--silent --show-error --fail --cacert ${cli.at("est.pem")} --data-binary @${cli.at("device.b64")}`),
+        "--header",
+        "Content-Type: application/pkcs10",
+        "--user",
+        `device:${token["token"] as string}`,
+        `https://localhost:${tlsPort}/.well-known/est/simpleenroll`,
+      ])
+      return stdout
+    }
+    // Until the ledger was asked about its series there is 503.
+    let pkcs7 = ""
+    while (pkcs7 === "") {
+      pkcs7 = await enrol().catch(() => "")
+      await sleep(50)
+    }
+    writeFileSync(cli.at("device.p7"), Buffer.from(pkcs7, "base64"))
+    await run(
+      "openssl",
+      words(`pkcs7 -inform DER -in ${cli.at("device.p7")} -print_certs -out ${cli.at("device.pem")}`),
+    )
+    const { fingerprint } = parseCertificate(readOneCertificate(cli.text("device.pem").replace(/^[^-]*/, "")))
+    const receipt = await fetch(`${gateway.url}/receipts/${fingerprint.slice(2)}`)
+    writeFileSync(cli.at("device.receipt"), new Uint8Array(await receipt.arrayBuffer()))
+
+    const status = await cli.run("status", "device.pem", "--receipt", "device.receipt")
+    expect(status.stdout).toContain("device.pem: good")
+    expect(await (await fetch(`${gateway.url}/metrics`)).text()).toMatch(
+      /fleetroot_est_answers_total\{operation="simpleenroll",label="",status="200"\} 1/,
+    )
+    gateway.child.kill("SIGTERM")
+    expect((await gateway.ended).code).toBe(0)
   })
 
   it.each([
@@ -401,13 +454,17 @@ describe("fleetroot gateway import", () => {
 describe("fleetroot gateway publish", () => {
   it("writes CRLs that openssl takes, once", async () => {
     const issuer = ["--issuer-cert", "fleet/ca.pem", "--issuer-key", "fleet/ca.key", "--state", "publish-state"]
-    const publish = ["gateway", "publish", "--out", "www/", "--public-url", "http://pki.test", ...issuer]
+    const publish = ["gateway", "publish", "--out", "www/", "--public-url", "http://pki.test", "--ocsp", ...issuer]
     const { code, answer } = await cli.json(...publish)
     const again = await cli.json(...publish)
     const keyId = parseCertificate(readOneCertificate(cli.text("fleet/ca.pem"))).keyId.slice(2)
 
     expect(code).toBe(0)
-    expect(answer).toMatchObject({ written: 3, left: 0, failed: [] })
+    expect(answer).toMatchObject({ left: 0, failed: [] })
+    const files = readdirSync(cli.at("www"), { recursive: true, withFileTypes: true })
+    // Of each of the fleet's four devices, and of the one that enrolled.
+    expect(answer["answers"]).toBe(5)
+    expect(Number(answer["written"]) + 5).toBe(files.filter((file) => file.isFile()).length)
     expect(new Date(answer["nextUpdate"] as string).getTime()).toBeGreaterThan(Date.now())
     expect(again.code).toBe(0)
     const { stdout } = await run("openssl", [

@@ -9,15 +9,17 @@ import { startProgress } from "../output/progress.ts"
 import { runCommand } from "../runCommand.ts"
 import type { Answer } from "../runCommand.ts"
 
-type Options = GatewayOptions & { out: string }
+type Options = GatewayOptions & { out: string; ocsp?: boolean }
 
 /** `fleetroot gateway publish`: the CRLs as files, once. */
 export function gatewayPublishCommand(): Command {
   const command = newCommand(
     "publish",
-    "write the CRLs as static files once, for any web server; run it again before they end",
+    "write CRLs as static files once, for any web server; run it again before they end",
     "fleetroot gateway publish --out www/ --public-url http://pki.example --issuer-cert ca.pem --issuer-key ca.key",
-  ).requiredOption("--out <dir>", "folder that gets crl/…")
+  )
+    .requiredOption("--out <dir>", "folder that gets crl/…")
+    .option("--ocsp", "write OCSP answers for all places of all batches, too, to ocsp/…")
   return withGatewaySettings(command).action((options: Options) => runCommand(options.json, () => publish(options)))
 }
 
@@ -28,7 +30,8 @@ async function publish(options: Options): Promise<Answer> {
     throw new UsageError("--public-url is missing: CRLs name the address under which they are found.")
   }
   if (config.issuers.length === 0) throw new UsageError("No issuer was named: --issuer-cert, or --config.")
-  const { CrlBook, openIssuers, openReplica, openSerialStore, writeStatic } = await import("../../../gateway/index.ts")
+  const { CrlBook, openIssuers, openReplica, openSerialStore, StaticAnswers, writeStatic } =
+    await import("../../../gateway/index.ts")
   const { pino } = await import("pino")
   const log = pino({ level: options.logLevel ?? "warn" }, pino.destination(2))
   const opened = await openIssuers(config.issuers, log)
@@ -41,34 +44,38 @@ async function publish(options: Options): Promise<Answer> {
         progress.update(block, toBlock)
       },
     })
+    const issuers = opened.issuers.map(({ issuer }) => issuer)
+    const context = { replica, serials, issuers, maxAgeSeconds: config.maxAgeSeconds }
+    const { publishIntervalSeconds, lifetimeSeconds, mostEntries } = config.crl
     const book = new CrlBook({
-      replica,
-      serials,
+      ...context,
       publicUrl,
-      issuers: opened.issuers.map(({ issuer }) => issuer),
-      maxAgeSeconds: config.maxAgeSeconds,
-      ...(config.crl.publishIntervalSeconds === undefined
-        ? {}
-        : { publishIntervalSeconds: config.crl.publishIntervalSeconds }),
-      ...(config.crl.lifetimeSeconds === undefined ? {} : { crlLifetimeSeconds: config.crl.lifetimeSeconds }),
-      ...(config.crl.mostEntries === undefined ? {} : { mostEntries: config.crl.mostEntries }),
+      ...(publishIntervalSeconds === undefined ? {} : { publishIntervalSeconds }),
+      ...(lifetimeSeconds === undefined ? {} : { crlLifetimeSeconds: lifetimeSeconds }),
+      ...(mostEntries === undefined ? {} : { mostEntries }),
     })
     const out = resolve(options.out)
     const { written, left, failed } = await writeStatic(book, out)
     const nextUpdate = book.health().flatMap((crl) => (crl.nextUpdate === undefined ? [] : [crl.nextUpdate]))
     const until = nextUpdate.length === 0 ? null : new Date(Math.min(...nextUpdate) * 1000).toISOString()
     book.close()
+    const answers =
+      options.ocsp === true
+        ? (await new StaticAnswers({ ...context, folder: out, ...answersLifetime(config) }).refresh()).written
+        : 0
     return {
       json: {
         out,
         written,
         left,
+        answers,
         nextUpdate: until,
         failed: failed.map(({ path, error }) => ({ path, error: error.name, message: error.message })),
       },
       text: () =>
         [
-          `${written} files written to ${printable(out)}, ${left} were as new already; run it again before ${until ?? "…"}`,
+          `${written} CRLs written to ${printable(out)}, ${left} were as new already; run it again before ${until ?? "…"}`,
+          ...(options.ocsp === true ? [`${answers} OCSP answers written`] : []),
           ...failed.map(({ path, error }) => `not written: ${path}: ${error.message}`),
         ].join("\n"),
       exitCode: failed.length === 0 ? EXIT.good : EXIT.undecided,
@@ -79,4 +86,8 @@ async function publish(options: Options): Promise<Answer> {
     await serials.close()
     await replica.close()
   }
+}
+
+function answersLifetime({ ocsp }: { ocsp: { filesLifetimeSeconds?: number } }): { lifetimeSeconds?: number } {
+  return ocsp.filesLifetimeSeconds === undefined ? {} : { lifetimeSeconds: ocsp.filesLifetimeSeconds }
 }
