@@ -34,6 +34,13 @@ export type OcspAnswer = {
   readonly shared: Pick<SignedAnswer, "thisUpdate" | "nextUpdate"> | undefined
 }
 
+type Asked = {
+  readonly certIds: readonly CertId[]
+  readonly nonce: Uint8Array | undefined
+  readonly issuer: Issuer
+  readonly subjects: readonly SerialSubject[]
+}
+
 /** Default lifetime of answers. */
 const LIFETIME_SECONDS = 60
 const MOST_CERTIFICATES = 64
@@ -50,6 +57,7 @@ export class OcspAnswerer {
   readonly #book: ResponderBook
   readonly #cache: AnswerCache
   readonly #news = new LastingNews()
+  readonly #asked = new Map<string, Asked>()
 
   constructor(context: OcspContext) {
     this.#context = context
@@ -75,15 +83,12 @@ export class OcspAnswerer {
   }
 
   async #answer(request: Uint8Array): Promise<OcspAnswer> {
-    const { certIds, nonce } = readOcspRequest(request, this.#context.mostCertificates ?? MOST_CERTIFICATES)
-    const issuer = this.#issuerOf(certIds)
-    const subjects = await Promise.all(certIds.map(({ serial }) => findSerial(this.#context, issuer.keyId, serial)))
+    const { certIds, nonce, issuer, subjects } = await this.#read(request)
     // From here to the decision nothing waits: one answer is one picture of the ledger.
     const fleet = freshFleet(this.#context)
     const responder = responderOf(issuer, fleet.head.keyById(issuer.keyId))
     const statuses = certIds.map(({ serial }, i) => {
-      const subject = subjects[i] as SerialSubject
-      const status = serialStatus(subject, issuer.keyId, fleet)
+      const status = serialStatus(subjects[i] as SerialSubject, issuer.keyId, fleet)
       return this.#news.standing(`${issuer.keyId}:${Buffer.from(serial).toString("base64")}`, status, fleet)
     })
     const [only] = certIds
@@ -93,6 +98,23 @@ export class OcspAnswerer {
     const { der } = await this.#sign(certIds, statuses, responder, fleet, nonce)
     for (const { status } of statuses) this.#context.report?.({ door: "ocsp", outcome: status })
     return { der, shared: undefined }
+  }
+
+  /** What a request asks about. Of one for a place, that never changes, so it is read once. */
+  async #read(request: Uint8Array): Promise<Asked> {
+    const text = Buffer.from(request.buffer, request.byteOffset, request.length).toString("latin1")
+    const known = this.#asked.get(text)
+    if (known !== undefined) return known
+    // A copy: what is kept are slices of it.
+    const { certIds, nonce } = readOcspRequest(new Uint8Array(request), this.#context.mostCertificates ?? MOST_CERTIFICATES)
+    const issuer = this.#issuerOf(certIds)
+    const subjects = await Promise.all(certIds.map(({ serial }) => findSerial(this.#context, issuer.keyId, serial)))
+    const asked = { certIds, nonce, issuer, subjects }
+    if (nonce === undefined && subjects.length === 1 && subjects[0]?.kind === "place") {
+      if (this.#asked.size >= (this.#context.cachedAnswers ?? CACHED_ANSWERS)) this.#asked.clear()
+      this.#asked.set(text, asked)
+    }
+    return asked
   }
 
   async #shared(certId: CertId, status: PlaceStatus, responder: Responder, fleet: FreshFleet): Promise<OcspAnswer> {
