@@ -106,7 +106,10 @@ export class OcspAnswerer {
     const known = this.#asked.get(text)
     if (known !== undefined) return known
     // A copy: what is kept are slices of it.
-    const { certIds, nonce } = readOcspRequest(new Uint8Array(request), this.#context.mostCertificates ?? MOST_CERTIFICATES)
+    const { certIds, nonce } = readOcspRequest(
+      new Uint8Array(request),
+      this.#context.mostCertificates ?? MOST_CERTIFICATES,
+    )
     const issuer = this.#issuerOf(certIds)
     const subjects = await Promise.all(certIds.map(({ serial }) => findSerial(this.#context, issuer.keyId, serial)))
     const asked = { certIds, nonce, issuer, subjects }
