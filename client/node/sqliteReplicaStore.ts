@@ -99,6 +99,8 @@ function sqliteStore(database: DatabaseSync, path: string, run: Run): ReplicaSto
   }
   const change = (work: () => void): void => {
     run(() => {
+      // Rows that nobody read to their end.
+      if (database.isTransaction) database.exec("ROLLBACK")
       database.exec("BEGIN IMMEDIATE")
       try {
         if (stored().revision !== revision) throw new ReplicaStoreBusyError({ path })
@@ -142,11 +144,8 @@ function sqliteStore(database: DatabaseSync, path: string, run: Run): ReplicaSto
       })
     },
     clear: async () => {
-      run(() => {
-        if (database.isTransaction) database.exec("ROLLBACK")
-        database.exec("BEGIN IMMEDIATE; DELETE FROM log; DELETE FROM cursor; COMMIT")
-        revision = 0
-      })
+      change(() => database.exec("DELETE FROM log; DELETE FROM cursor"))
+      revision = 0
     },
     close: async () => {
       run(() => {

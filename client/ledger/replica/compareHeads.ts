@@ -24,19 +24,19 @@ export async function compareHeads(
   const recorded = await Promise.all(contracts.map((contract) => view.globalLogHead(contract)))
   const replayed = contracts.map((contract) => toHex(ahead.globalHeadAt(number, contract)))
   const wrong = contracts.find((_, i) => recorded[i] !== replayed[i])
-  if (wrong !== undefined) throw await findDifference(view, wrong, ahead.heads, number)
+  if (wrong !== undefined) throw await findDifference(deployment, view, wrong, ahead.heads)
   return Object.fromEntries(contracts.map((contract, i) => [contract, replayed[i]])) as unknown as GlobalHeads
 }
 
 /** Which manufacturer's log it is; also one of whom nothing at all was told. */
 async function findDifference(
+  deployment: Deployment,
   view: LedgerView,
   contract: LoggedContract,
   heads: HeadsAhead,
-  block: number,
 ): Promise<LogHeadMismatchError> {
-  const [differs] = await differences(view, contract, heads, everyManufacturer(heads))
-  return new LogHeadMismatchError({ contract, block, ...differs })
+  const [differs] = await differences(view, contract, heads, everyManufacturer(deployment, heads))
+  return new LogHeadMismatchError({ contract, block: view.block.number, ...differs })
 }
 
 /** The manufacturers whose logs in a registry are not the ledger's. */
@@ -57,10 +57,12 @@ export async function differences(
   return compared.filter((one) => one !== undefined)
 }
 
-/** All that were admitted as far as the log tells, those whose ids lie between, and the next one. 0 is the registry itself. */
-export function everyManufacturer(heads: HeadsAhead): number[] {
-  const known = heads.manufacturersOf("manufacturers").filter((id) => id > 0)
-  const first = Math.max(1, (known[0] ?? 1) - 1)
-  const last = (known.at(-1) ?? 0) + 1
-  return [0, ...Array.from({ length: last - first + 1 }, (_, i) => first + i)]
+/**
+ * All manufacturers that the logs tell of, and the neighbours of each: ids are given in a row, so one of whom nothing was told has a
+ * neighbour that is known, or is in a row of such that has one. 0 is the registry itself.
+ */
+export function everyManufacturer(deployment: Deployment, heads: HeadsAhead): number[] {
+  const known = loggedContracts(deployment).flatMap((contract) => heads.manufacturersOf(contract))
+  const ids = new Set([0, 1, ...known.flatMap((id) => [id - 1, id, id + 1])])
+  return [...ids].filter((id) => id >= 0 && id < 2 ** 32).sort((a, b) => a - b)
 }

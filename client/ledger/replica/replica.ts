@@ -1,7 +1,7 @@
 import { defaultCrypto } from "../../crypto/defaultCrypto.ts"
 import type { CryptoBackend } from "../../crypto/types.ts"
 import { FleetrootError } from "../../errors/base.ts"
-import { HeadRolledBackError, TimeOutOfRangeError } from "../../errors/ledger.ts"
+import { HeadRolledBackError, NumberOutOfRangeError, TimeOutOfRangeError } from "../../errors/ledger.ts"
 import {
   FinalityViolatedError,
   LogHeadMismatchError,
@@ -141,7 +141,10 @@ export class Replica implements Ledger {
     const { deployment, store, trust, crypto = defaultCrypto(), now = () => new Date(), retryMs = 250 } = options
     const rpcs = "requestMany" in options.rpc ? [options.rpc] : options.rpc
     const [first] = rpcs
-    if (first === undefined) throw new RangeError("a replica needs a node to read logs from")
+    if (first === undefined) {
+      const what = "the number of nodes that logs are read from"
+      throw new NumberOutOfRangeError({ what, found: 0, minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+    }
     this.deployment = deployment
     this.#sources = rpcs.map((rpc) => ({ rpc, reader: new LogReader(deployment, rpc) }))
     this.#store = store
@@ -180,7 +183,7 @@ export class Replica implements Ledger {
   }
 
   /**
-   * The newest block: where bad news is read. The same object until something changed.
+   * The newest block: where bad news is read. The same object until the next sync.
    *
    * @throws ReplicaNotSyncedError, or the contradiction because of which the replica refuses to answer.
    */
@@ -299,6 +302,8 @@ export class Replica implements Ledger {
   }
 
   async #clear(): Promise<void> {
+    // Whatever another process made of it meanwhile goes too.
+    await this.#load().catch(() => undefined)
     await this.#store.clear()
     await this.#load()
     this.#fault = undefined
@@ -355,7 +360,7 @@ export class Replica implements Ledger {
         if (error instanceof ReplicaStoreBusyError && busy < MOST_BUSY) {
           // Another process brought the store further, and this one has read that: on from there.
           busy += 1
-          await pause(busy * this.#retryMs * Math.random(), options.signal)
+          await pause(busy * this.#retryMs, options.signal)
           continue
         }
         if (!isRefusal(error) || error instanceof FinalityViolatedError) throw error
@@ -441,7 +446,7 @@ export class Replica implements Ledger {
     const rows: ReplicaRow[] = []
     for await (const range of reader.read(common.number + 1, plain(views.head.block), options.signal)) {
       await ahead.take(range.rows)
-      rows.push(...range.rows)
+      for (const row of range.rows) rows.push(row)
     }
     const compared = await this.#compare(rpc, views, ahead)
     return this.#takeIn(compared, ahead, { rows, dropFrom: common.number + 1 })
@@ -474,16 +479,21 @@ export class Replica implements Ledger {
     change: { rows: readonly ReplicaRow[]; dropFrom?: number },
   ): Promise<SyncReport> {
     const old = this.#states
-    const undone = this.#log.length - ahead.base
-    const changes = this.#log.changes(ahead.base, this.#log.length)
+    const log = this.#log
+    const undone = log.length - ahead.base
+    const nowFinal = Math.min(ahead.base, log.countUpTo(compared.settled.number))
+    const changes = [...log.changes(ahead.base, log.length), ...log.changes(old?.settled.count ?? 0, nowFinal)]
     try {
-      this.#log.truncate(ahead.base)
+      log.truncate(ahead.base)
       for (const [i, entry] of ahead.ready.entries()) {
         // Nobody is made to wait for a large portion, unless what everybody looks at is just being exchanged.
         if (i > 0 && i % PORTION === 0 && undone === 0) await pause(0)
-        this.#log.append(entry, entry.entry.block <= compared.settled.number)
-        if (this.#listeners.size > 0) changes.push(...this.#log.changesOf(entry.entry))
+        log.append(entry, entry.entry.block <= compared.settled.number)
+        if (this.#listeners.size > 0) changes.push(...log.changesOf(entry.entry))
       }
+      // From here on, before anybody else has a turn: the states that are there must not be those that were taken back.
+      this.#compared = compared
+      this.#states = this.#statesAt(compared)
       const cursor = this.#cursor(this.#origin ?? compared.settled, compared.head, compared)
       await this.#store.write({ ...change, cursor })
     } catch (error) {
@@ -491,19 +501,15 @@ export class Replica implements Ledger {
       await this.#reload(error)
       throw error
     }
-    const states = this.#statesAt(compared)
-    changes.push(...this.#log.changes(old?.settled.count ?? 0, Math.min(states.settled.count, ahead.base)))
-    changes.push(...lapsedSuspensions(old, states))
-    this.#compared = compared
+    const states = this.#states
     this.#read = undefined
-    this.#states = states
-    this.#log.settle(states.settled.count)
-    this.#ahead = this.#nothingAhead(this.#log.length)
-    this.#tell(changes)
+    log.settle(states.settled.count)
+    this.#ahead = this.#nothingAhead(log.length)
+    this.#tell([...changes, ...lapsedSuspensions(old, states)])
     return {
       block: states.head.block,
       finalized: states.settled.block,
-      entries: this.#log.length,
+      entries: log.length,
       added: ahead.ready.length,
       undone,
       evidence: this.#evidence(compared),
@@ -642,31 +648,28 @@ export class Replica implements Ledger {
   }
 
   async #verify(ledger: Ledger): Promise<VerifyReport> {
-    const report = await this.#sync({ trust: ledger })
-    const { log } = await this.#replay()
     const { deployment } = this
-    const view = await this.#viewOf(ledger, report.block)
+    const views = await ledger.heads("finalized")
+    // The sync and what follows it are about the same blocks.
+    const trust: Ledger = {
+      deployment,
+      heads: async () => views,
+      at: (f) => ledger.at(f),
+      atTime: (t) => ledger.atTime(t),
+    }
+    const { block, evidence } = await this.#sync({ trust })
+    const { log } = await this.#replay()
     const { heads } = new EntriesAhead({ deployment, crypto: this.#crypto, log, base: log.length })
     let logs = 0
     for (const contract of loggedContracts(deployment)) {
-      const ids = everyManufacturer(heads)
+      const ids = everyManufacturer(deployment, heads)
       logs += ids.length
-      const [differs] = await differences(view, contract, heads, ids)
-      if (differs !== undefined) {
-        this.#fault = new LogHeadMismatchError({ contract, block: report.block.number, ...differs })
-        throw this.#fault
-      }
+      const [differs] = await differences(views.head, contract, heads, ids)
+      if (differs === undefined) continue
+      this.#fault = new LogHeadMismatchError({ contract, block: block.number, ...differs })
+      throw this.#fault
     }
-    return { block: report.block, entries: log.length, logs, evidence: report.evidence }
-  }
-
-  /** The ledger at the block that was just synced; when it moved on meanwhile, once more. */
-  async #viewOf(ledger: Ledger, block: Block): Promise<LedgerView> {
-    const { head, settled } = await ledger.heads("finalized")
-    const found = [head, settled].find((view) => view.block.hash === block.hash)
-    if (found !== undefined) return found
-    await this.#sync({ trust: ledger })
-    return (await ledger.heads("finalized")).head
+    return { block, entries: log.length, logs, evidence }
   }
 }
 

@@ -70,7 +70,7 @@ export interface ReplicaStore {
   load(): Promise<StoredReplica>
   /** @throws ReplicaStoreBusyError when somebody else wrote since the last `load` or `write`; then nothing is changed. */
   write(change: ReplicaWrite): Promise<void>
-  /** Drops everything. */
+  /** Drops everything. @throws as {@link write}. */
   clear(): Promise<void>
   close(): Promise<void>
 }

@@ -188,7 +188,7 @@ describe("Replica, as time goes by", () => {
     expect(replica.stateAt(settled.time)).toBe(settled)
   })
 
-  it("calls nobody who does not want to be called any more, and survives who cannot be", async () => {
+  it("calls nobody who does not want to be called any more", async () => {
     let calls = 0
     const stop = replica.onChange(() => {
       calls += 1
