@@ -7,7 +7,8 @@ import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { parseCertificate, readOneCertificate } from "../../client/index.ts"
+import { parseCertificate, readOneCertificate, toHex } from "../../client/index.ts"
+import { TestPostgres } from "../helpers/postgres.ts"
 import { Cli, startTestnet } from "./cli.ts"
 import type { Ended } from "./cli.ts"
 import { OpensslCa } from "./opensslCa.ts"
@@ -57,27 +58,17 @@ async function startGateway(
 const serve = (): Promise<{ child: ChildProcess; ended: Promise<Ended>; url: string }> =>
   startGateway(
     ...words(`--listen 127.0.0.1:${port} --issuer-cert fleet/ca.pem --issuer-key fleet/ca.key`),
-    ...words("--manufacturer 2"),
+    ...words("--manufacturer 2 --log-level debug"),
   )
 
 /** What `openssl ocsp` says of a certificate: its exit code tells nothing of it. */
-async function opensslOcsp(certificate: string, issuer = "fleet/ca.pem", more: string[] = []): Promise<string> {
-  const { stdout, stderr } = await run(
-    "openssl",
-    [
-      "ocsp",
-      "-issuer",
-      issuer,
-      "-cert",
-      certificate,
-      "-CAfile",
-      issuer,
-      "-url",
-      `http://127.0.0.1:${port}/ocsp`,
-      ...more,
-    ],
-    { cwd: folder.path },
-  )
+async function opensslOcsp(
+  certificate: string,
+  issuer = "fleet/ca.pem",
+  url = `http://127.0.0.1:${port}/ocsp`,
+): Promise<string> {
+  const asked = words(`ocsp -issuer ${issuer} -cert ${certificate} -CAfile ${issuer} -url ${url}`)
+  const { stdout, stderr } = await run("openssl", asked, { cwd: folder.path })
   expect(stderr).toContain("Response verify OK")
   return stdout
 }
@@ -174,6 +165,13 @@ describe("fleetroot gateway", () => {
     expect(out).toContain(`gateway listening on http://127.0.0.1:${port}`)
     expect(out).toContain("stopped by SIGTERM")
     for (const line of stderr.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg")
+    // Nobody learns from it who asked about whom.
+    expect(stderr).toContain('"route":"ocsp"')
+    for (const name of ["0", "1"]) {
+      const { serial, fingerprint } = parseCertificate(readOneCertificate(cli.text(`fleet/certs/${name}.pem`)))
+      const texts = [toHex(serial).slice(2), fingerprint.slice(2), Buffer.from(serial).toString("base64").slice(2, -3)]
+      for (const text of texts) expect(stderr.toLowerCase()).not.toContain(text.toLowerCase())
+    }
   })
 
   it("goes on after kill -9, also while the ledger is away", async () => {
@@ -448,6 +446,44 @@ describe("fleetroot gateway import", () => {
     expect(await status(fingerprint("fleet/certs/1.pem"))).toMatchObject({ status: "unknown" })
     gateway.child.kill("SIGTERM")
     await gateway.ended
+  })
+})
+
+describe("two gateways on one database", () => {
+  it("answer for what was imported once, and for positions while the database is gone", async () => {
+    const postgres = await TestPostgres.start()
+    const shared = cli.with({ FLEETROOT_DATABASE: postgres.url })
+    try {
+      const imported = await shared.json(
+        ...words("gateway import certs/ --issuer ca.pem --manifest old.manifest --state one"),
+      )
+      expect(imported).toMatchObject({ code: 0, answer: { added: 4, placed: 4 } })
+      writeFileSync(
+        cli.at("two.json"),
+        JSON.stringify({
+          issuers: [
+            { certificate: "ca.pem", key: "ca.key" },
+            { certificate: "fleet/ca.pem", key: "fleet/ca.key", label: "fleet" },
+          ],
+        }),
+      )
+      const ports = [port, await freePort()]
+      for (const [i, port] of ports.entries()) {
+        running.push(shared.start(...words(`gateway --config two.json --state gw-${i} --listen 127.0.0.1:${port}`)))
+        while ((await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status !== 200) await sleep(50)
+      }
+      const urls = ports.map((port) => `http://127.0.0.1:${port}/ocsp`)
+      for (const url of urls) {
+        expect(await opensslOcsp("certs/1.pem", "ca.pem", url)).toContain("certs/1.pem: good")
+        expect(await opensslOcsp("certs/2.pem", "ca.pem", url)).toContain("Reason: superseded")
+      }
+
+      await postgres.down()
+      for (const url of urls) expect(await opensslOcsp("fleet/certs/1.pem", "fleet/ca.pem", url)).toContain(": good")
+    } finally {
+      for (const { child } of running) child.kill("SIGKILL")
+      await postgres.remove()
+    }
   })
 })
 

@@ -1,4 +1,4 @@
-import type { FleetrootError, Hex, ReceiptSource } from "../../../client/index.ts"
+import type { FleetrootError, Hex, ManifestSource, ReceiptSource } from "../../../client/index.ts"
 import type { OpenLedger } from "../openLedger.ts"
 import { startProgress } from "../output/progress.ts"
 
@@ -22,16 +22,17 @@ export async function openReceipts(open: OpenLedger, options: ReceiptOptions): P
   if (options.receipt !== undefined) sources.push(client.oneReceipt(await node.receiptFromFile(options.receipt)))
   if (options.receipts !== undefined) sources.push(await node.receiptsFromFolder(options.receipts))
   for (const path of options.manifest ?? []) {
-    const file = await node.fileManifestSource(path)
-    files.push(file)
     const progress = startProgress("reading the manifest")
-    const manifest = await client.readManifest(file, {
-      onProgress: (done, size) => {
-        progress.update(done, size)
-      },
-    })
-    sources.push(await client.receiptsFromManifest(manifest))
-    progress.stop()
+    try {
+      const manifest = await client.readManifest(await openManifest(open, path, files), {
+        onProgress: (done, size) => {
+          progress.update(done, size)
+        },
+      })
+      sources.push(await client.receiptsFromManifest(manifest))
+    } finally {
+      progress.stop()
+    }
   }
   return {
     errors,
@@ -53,11 +54,23 @@ export async function openReceipts(open: OpenLedger, options: ReceiptOptions): P
   }
 }
 
+/** A manifest from a file, or from a web server, which is believed in nothing: whatever it serves must lead to the root. */
+async function openManifest(
+  { client, node }: OpenLedger,
+  place: string,
+  files: { close(): Promise<void> }[],
+): Promise<ManifestSource> {
+  if (/^https?:\/\//.test(place)) return client.httpManifestSource(place)
+  const file = await node.fileManifestSource(place)
+  files.push(file)
+  return file
+}
+
 /** The options that name receipts, for commander. */
 export const RECEIPT_OPTIONS = {
   receipt: ["--receipt <file>", "the credential's receipt"],
   receipts: ["--receipts <dir>", "folder of receipts, as `batch register` writes it"],
-  manifest: ["--manifest <file>", "the batch's manifest, in place of receipts; may be repeated"],
+  manifest: ["--manifest <file or URL>", "the batch's manifest, in place of receipts; may be repeated"],
 } as const
 
 /** Collects the values of an option that may be repeated, for commander. */

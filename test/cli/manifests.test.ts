@@ -1,4 +1,6 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { parseCertificate, readOneCertificate } from "../../client/index.ts"
 import type { Hex } from "../../client/index.ts"
@@ -39,6 +41,18 @@ function credentialHash(file: string): Hex {
   return parseCertificate(readOneCertificate(readFileSync(cli.at(file), "utf8"))).credentialHash
 }
 
+/** A web server that serves these files and nothing else. */
+async function serve(files: Readonly<Record<string, Uint8Array>>): Promise<{ url: string; close(): void }> {
+  const server = createServer((request, response) => {
+    const file = files[(request.url ?? "").slice(1)]
+    response.writeHead(file === undefined ? 404 : 200).end(file)
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve)
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
+}
+
 // THREATS.md, W4.
 describe("batch register --shuffle", () => {
   it("orders the fleet by a secret, the same way each time, and its receipts are good", async () => {
@@ -63,6 +77,31 @@ describe("batch register --shuffle", () => {
       const { code, answer } = await cli.json(...register("--shuffle", file, "--series", "9"))
       expect([code, typeof answer["code"], answer["code"]]).not.toEqual([0, "string", "UNEXPECTED"])
       expect(code).toBe(2)
+    }
+  })
+})
+
+describe("status --manifest URL", () => {
+  it("takes a manifest from any web server, and a wrong one from none", async () => {
+    const right = ["--series", "7", "--manifest", "seven.manifest"]
+    expect(await cli.run(...register(...right))).toMatchObject({ code: 0 })
+    const manifest = readFileSync(cli.at("seven.manifest"))
+    const changed = Uint8Array.from(manifest)
+    changed[HEADER + 5] = (changed[HEADER + 5] ?? 0) ^ 1
+    const mirror = await serve({ right: manifest, changed, cut: manifest.subarray(0, -1), page: Buffer.from("<html>") })
+    try {
+      const ask = async (name: string): Promise<[number | null, unknown]> => {
+        const { code, answer } = await cli.json("status", "certs/3.pem", "--manifest", `${mirror.url}/${name}`)
+        return [code, Array.isArray(answer) ? (answer as { status: string }[])[0]?.status : answer["code"]]
+      }
+      expect(await ask("right")).toEqual([0, "good"])
+      for (const name of ["changed", "cut", "page", "missing"]) {
+        const [code, found] = await ask(name)
+        expect(code).not.toBe(0)
+        expect(found).toMatch(/^(MANIFEST|MERKLE|MIRROR|ROOT)_/)
+      }
+    } finally {
+      mirror.close()
     }
   })
 })
