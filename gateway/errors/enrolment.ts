@@ -187,6 +187,19 @@ export class EnrolmentInterruptedError extends EnrolmentError {
   }
 }
 
+/** A one-time token was used for another request. EST clients are asked for a password again. */
+export class EnrolmentTokenUsedError extends EnrolmentError {
+  override name = "EnrolmentTokenUsedError" as const
+  override readonly code = "ENROLMENT_TOKEN_USED"
+
+  constructor() {
+    super("The token was used for another request.", {
+      hint: "Make a new one with `fleetroot gateway token`.",
+      docs: "docs/errors.md#enrolment-token-used",
+    })
+  }
+}
+
 /** The issuer may not issue now: its key or its manufacturer does not count on the ledger. */
 export class IssuerNotCurrentError extends EnrolmentError {
   override name = "IssuerNotCurrentError" as const

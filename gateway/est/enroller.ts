@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import { generateP256Key, toHex, keyIdOf, type Hex } from "../../client/index.ts"
-import { EnrolmentRateError, EstLabelUnfitError, KeyEncryptionUnsupportedError } from "../errors/enrolment.ts"
+import {
+  EnrolmentRateError,
+  EnrolmentTokenUsedError,
+  EstLabelUnfitError,
+  KeyEncryptionUnsupportedError,
+} from "../errors/enrolment.ts"
 import type { HttpRequest } from "../http/route.ts"
 import type { EnrolmentOutcome } from "../sequencer/sequencer.ts"
 import { Authenticator } from "./authenticate.ts"
@@ -78,9 +83,7 @@ export class Enroller {
 
     // 4. May it be issued now?
     const { now, latestEnd } = assertIssuable(this.#context, this.#label, fit.csr.keyId)
-    if (requester.kind === "token") {
-      if (!(await this.#context.store.useToken(requester.token.hash, firstId))) return { state: "unauthorized" }
-    } else {
+    if (requester.kind === "certificate") {
       const retryAfterSeconds = this.#count.take(requester.id, now)
       if (retryAfterSeconds > 0) throw new EnrolmentRateError({ retryAfterSeconds })
     }
@@ -99,6 +102,7 @@ export class Enroller {
       names: names.hashes,
       ownsNames: names.owned,
       ...(replaces === undefined ? {} : { replaces }),
+      ...(requester.kind === "token" ? { token: { hash: requester.token.hash, requestId: firstId } } : {}),
       make: (serial) => maker.make(serial, { subject, alternativeNames, spki, notBefore, notAfter }),
     })
     return this.#await(requestId, outcome, request.signal)
@@ -143,6 +147,7 @@ export class Enroller {
   ): Promise<EnrolAnswer> {
     if (outcome === undefined) return { state: "pending" }
     const first = await withinHold(outcome, this.#context.holdMs ?? DEFAULTS.holdMs, signal)
+    if (first === "tokenUsed") return { state: "unauthorized" }
     return first?.state === "anchored" ? this.#issued(requestId, first.der) : { state: "pending" }
   }
 
@@ -209,7 +214,7 @@ async function withinHold(
   outcome: Promise<EnrolmentOutcome>,
   holdMs: number,
   signal: AbortSignal | undefined,
-): Promise<EnrolmentOutcome | undefined> {
+): Promise<EnrolmentOutcome | "tokenUsed" | undefined> {
   const ended = new AbortController()
   let onAbort: (() => void) | undefined
   const over = new Promise<undefined>((resolve) => {
@@ -221,6 +226,9 @@ async function withinHold(
   })
   try {
     return await Promise.race([outcome, over])
+  } catch (error) {
+    if (error instanceof EnrolmentTokenUsedError) return "tokenUsed"
+    throw error
   } finally {
     ended.abort()
     if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort)

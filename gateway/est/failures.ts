@@ -9,6 +9,7 @@ export const EST_FAILURE = {
   CsrSubjectTakenError: 409,
   KeyEncryptionUnsupportedError: 400,
   ClientCertificateRefusedError: 403,
+  EnrolmentTokenUsedError: 401,
   EnrolmentRateError: 429,
   EnrolmentQueueFullError: 503,
   EnrolmentInterruptedError: 503,

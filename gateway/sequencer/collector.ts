@@ -1,6 +1,6 @@
 import { encodePositionSerial, fromHex, MerkleTree, parseCertificate, toHex } from "../../client/index.ts"
 import type { Certificate } from "../../client/index.ts"
-import { CsrSubjectTakenError, EnrolmentInterruptedError } from "../errors/enrolment.ts"
+import { CsrSubjectTakenError, EnrolmentInterruptedError, EnrolmentTokenUsedError } from "../errors/enrolment.ts"
 import type { IssuedCertificate, SealedWindow, WindowPlace } from "../store/enrolmentStore.ts"
 import { secondsNow } from "./context.ts"
 import type { EnrolmentOutcome, EnrolmentRequest, Settings } from "./context.ts"
@@ -121,6 +121,7 @@ export class Collector {
         const outcome = outcomes[i]
         if (outcome === "claimed") this.#place(open, waiting)
         else if (outcome === "nameTaken") waiting.reject(new CsrSubjectTakenError())
+        else if (outcome === "tokenUsed") waiting.reject(new EnrolmentTokenUsedError())
         else waiting.resolve({ state: "elsewhere" })
       }
       report({ kind: "step", step: "claimed", count: some.length })

@@ -238,14 +238,6 @@ export class SqlEnrolmentStore implements EnrolmentStore {
     return { hash, label: String(row["label"]), subject, expiresAt: Number(row["expires_at"]) }
   }
 
-  async useToken(hash: Hex, requestId: Hex): Promise<boolean> {
-    const rows = await this.#database.query(
-      "UPDATE est_token SET request_id = ? WHERE hash = ? AND (request_id IS NULL OR request_id = ?) RETURNING hash",
-      [requestId, hash, requestId],
-    )
-    return rows.length > 0
-  }
-
   async addPredecessor(one: Supersession): Promise<void> {
     await this.#database.query(
       `INSERT INTO est_predecessor (fingerprint, credential_hash, manufacturer_id, series, place) VALUES (?, ?, ?, ?, ?)
@@ -327,13 +319,20 @@ function orderOf({ names, requestId }: EnrolmentClaim): Hex {
 
 async function claimOne(
   query: SqlQuery,
-  { requestId, names, ownsNames }: EnrolmentClaim,
+  { requestId, names, ownsNames, token }: EnrolmentClaim,
   manufacturerId: number,
   series: number,
 ): Promise<ClaimOutcome> {
   for (const name of ownsNames ? [] : names) {
     const [holder] = await query("SELECT request_id FROM est_name WHERE name = ?", [name])
     if (holder !== undefined && holder["request_id"] !== requestId) return "nameTaken"
+  }
+  if (token !== undefined) {
+    const [used] = await query(
+      "UPDATE est_token SET request_id = ? WHERE hash = ? AND (request_id IS NULL OR request_id = ?) RETURNING hash",
+      [token.requestId, token.hash, token.requestId],
+    )
+    if (used === undefined) return "tokenUsed"
   }
   const [mine] = await query(
     `INSERT INTO est_claim (request_id, manufacturer_id, series) VALUES (?, ?, ?)

@@ -50,10 +50,15 @@ export type EnrolmentClaim = {
   readonly names: readonly Hex[]
   /** Whether the requester proved to be the one that these names belong to. */
   readonly ownsNames: boolean
+  /** The one-time token that it uses up, by its hash, and the request that a token may be used for again: this one, as it first came. */
+  readonly token?: { readonly hash: Hex; readonly requestId: Hex }
 }
 
-/** `claimed`: it is this window's. `elsewhere`: another window has it, or had it. `nameTaken`: a name is another device's. */
-export type ClaimOutcome = "claimed" | "elsewhere" | "nameTaken"
+/**
+ * `claimed`: it is this window's. `elsewhere`: another window has it, or had it. `nameTaken`: a name is another device's. `tokenUsed`:
+ * its token was used for another request.
+ */
+export type ClaimOutcome = "claimed" | "elsewhere" | "nameTaken" | "tokenUsed"
 
 /** A one-time password. Only its hash is kept. */
 export type EnrolmentToken = {
@@ -102,7 +107,7 @@ export type SealParameters = WindowPlace & {
 export interface EnrolmentStore {
   /** Takes a series that nobody took before. */
   openWindow(parameters: OpenWindowParameters): Promise<number>
-  /** Takes requests for an open window; what another one has is left with it. */
+  /** Takes requests for an open window, and uses up their tokens; what another one has is left with it. */
   claim(place: WindowPlace, claims: readonly EnrolmentClaim[]): Promise<ClaimOutcome[]>
   /** Writes an open window's certificates and fixes its root. False if the window is not the owner's any more: then nothing was written. */
   seal(parameters: SealParameters): Promise<boolean>
@@ -137,8 +142,6 @@ export interface EnrolmentStore {
 
   addToken(token: EnrolmentToken): Promise<void>
   token(hash: Hex): Promise<EnrolmentToken | undefined>
-  /** Uses a token up for a request; true again for the same request, false for any other. */
-  useToken(hash: Hex, requestId: Hex): Promise<boolean>
 
   /** Remembers a certificate that was not issued here and will be replaced by one that is. */
   addPredecessor(certificate: Supersession): Promise<void>
