@@ -39,7 +39,7 @@ export class LogState implements FleetState {
   #manufacturerId = -1
   #series = -1
   #batch: BatchLog | undefined
-  /** The bits of `#batch` in one piece, if they are these of this state. */
+  /** The bits of `#batch` in one piece, after all entries of the log. */
   #bits: Uint8Array = NOTHING
   #copies: Map<BatchLog, Uint8Array> | undefined
 
@@ -137,12 +137,12 @@ export class LogState implements FleetState {
     if (manufacturerId !== this.#manufacturerId || series !== this.#series || this.#log.undoings !== this.#undoings) {
       this.#batchLog(manufacturerId, series)
     }
-    const log = this.#batch
-    if (log === undefined || log.bitsEnd > this.count) return this.#slowBit(log, index)
     const octet = this.#bits[index >>> 3]
     // Only a whole number from 0 to 2^32-1 is equal to what the shift sees.
-    if (octet === undefined || index >>> 0 !== index) return this.#slowBit(log, index)
-    return (octet & (1 << (index & 7))) !== 0
+    if (octet === undefined || index >>> 0 !== index) return this.#slowBit(this.#batch, index)
+    if ((octet & (1 << (index & 7))) === 0) return false
+    const log = this.#batch as BatchLog
+    return log.bitsEnd <= this.count || this.#setBy(log, index) !== undefined
   }
 
   /**
@@ -273,10 +273,9 @@ export class LogState implements FleetState {
 
   #slowBit(log: BatchLog | undefined, index: number): boolean {
     if (log === undefined || !Number.isInteger(index) || index < 0 || index >= log.registered.size) return false
-    if (log.bitsEnd > this.count) return this.#setBy(log, index) !== undefined
     // The first bit of the batch may have been set since the batch was looked up.
     this.#bits = log.bits.flat ?? NOTHING
-    return log.bits.has(index)
+    return log.bits.has(index) && (log.bitsEnd <= this.count || this.#setBy(log, index) !== undefined)
   }
 
   #setBy(log: BatchLog | undefined, index: number): WordRevocation | undefined {
