@@ -16,6 +16,7 @@ import type { Plot, Row } from "./row.ts"
 
 const FOLDER = dirname(fileURLToPath(import.meta.url))
 const RESULTS = join(FOLDER, "results")
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 /** A group that takes longer is broken. */
 const GROUP_SECONDS = { quick: 60, whole: 300 }
 
@@ -79,13 +80,17 @@ async function measure(name: string): Promise<{ rows: Row[]; plots: Plot[] } | u
   const seconds = values.quick ? GROUP_SECONDS.quick : GROUP_SECONDS.whole
   // With the nodes that it started.
   const kill = (): boolean => child.pid !== undefined && process.kill(-child.pid, "SIGKILL")
+  const endWith = (): never => {
+    kill()
+    process.exit(1)
+  }
   const timer = setTimeout(kill, seconds * 1000)
-  process.once("SIGINT", kill)
+  for (const signal of SIGNALS) process.once(signal, endWith)
   let answer = ""
   child.stdio[3]?.on("data", (chunk: Buffer) => (answer += chunk.toString()))
   const [code] = (await once(child, "close")) as [number | null]
   clearTimeout(timer)
-  process.off("SIGINT", kill)
+  for (const signal of SIGNALS) process.off(signal, endWith)
   if (code !== 0 || answer === "") return undefined
   return JSON.parse(answer) as { rows: Row[]; plots: Plot[] }
 }
