@@ -12,13 +12,20 @@ export function healthRoutes({
   readonly metrics: Metrics
   readonly readiness: () => Readiness
 }): Route[] {
-  const shared = { methods: ["GET"], maxBodyBytes: 0, unlimited: true }
+  const shared = { methods: ["GET"], maxBodyBytes: 0 }
   return [
-    { ...shared, name: "healthz", path: "/healthz", handle: async () => json(200, { status: "alive" }) },
+    {
+      ...shared,
+      name: "healthz",
+      path: "/healthz",
+      unlimited: true,
+      handle: async () => json(200, { status: "alive" }),
+    },
     {
       ...shared,
       name: "readyz",
       path: "/readyz",
+      unlimited: true,
       handle: async () => {
         const answer = readiness()
         return json(answer.ready ? 200 : 503, answer)
