@@ -79,17 +79,24 @@ async function measure(name: string): Promise<{ rows: Row[]; plots: Plot[] } | u
   })
   const seconds = values.quick ? GROUP_SECONDS.quick : GROUP_SECONDS.whole
   // With the nodes that it started.
-  const kill = (): boolean => child.pid !== undefined && process.kill(-child.pid, "SIGKILL")
+  const killGroup = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    } catch {
+      // Nothing of it is left.
+    }
+  }
   const endWith = (): never => {
-    kill()
+    killGroup()
     process.exit(1)
   }
-  const timer = setTimeout(kill, seconds * 1000)
+  const timer = setTimeout(killGroup, seconds * 1000)
   for (const signal of SIGNALS) process.once(signal, endWith)
   let answer = ""
   child.stdio[3]?.on("data", (chunk: Buffer) => (answer += chunk.toString()))
   const [code] = (await once(child, "close")) as [number | null]
   clearTimeout(timer)
+  killGroup()
   for (const signal of SIGNALS) process.off(signal, endWith)
   if (code !== 0 || answer === "") return undefined
   return JSON.parse(answer) as { rows: Row[]; plots: Plot[] }
