@@ -21,7 +21,7 @@ export type StatusMoment = Omit<Moment, "head" | "settled" | "today"> & {
   readonly settled: StatusView
   readonly today: StatusView
   /** Where an answer's trust comes from, whatever the credential. */
-  readonly evidence: readonly Evidence[]
+  readonly evidence: () => readonly Evidence[]
 }
 
 /** The same moment, with the answers at hand wherever a view stands on a picture in memory. */
@@ -29,7 +29,7 @@ export function statusMoment({ head, settled, today, ...rest }: Moment): StatusM
   const seenHead = statusView(head)
   const seen = (view: LedgerView): StatusView => (view === head ? seenHead : statusView(view))
   const settledAt = { kind: "settledBlock", detail: `good news was read at block ${settled.block.number}` }
-  const evidence = settled === head ? [head.evidence] : [head.evidence, settledAt]
+  const evidence = (): Evidence[] => (settled === head ? [seenHead.evidence] : [seenHead.evidence, settledAt])
   return { ...rest, head: seenHead, settled: seen(settled), today: seen(today), evidence }
 }
 

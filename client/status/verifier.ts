@@ -274,7 +274,7 @@ function verdictOf(
     anchoredAt: found.anchoredAt,
     block: { number: block.number, hash: block.hash, timestamp: dateOf(block.timestamp), finality: block.finality },
     staleSeconds,
-    evidence: [...evidence, ...found.evidence],
+    evidence: [...evidence(), ...found.evidence],
   }
 }
 
