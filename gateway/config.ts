@@ -1,5 +1,7 @@
 import { readFile, stat } from "node:fs/promises"
 import { resolve } from "node:path"
+import { isUrl } from "./deviceReceipts.ts"
+import type { DeviceReceiptsConfig } from "./deviceReceipts.ts"
 import { GatewayConfigError } from "./errors/gateway.ts"
 import { DEFAULT_LIMITS } from "./http/limits.ts"
 import type { HttpLimits } from "./http/limits.ts"
@@ -78,6 +80,8 @@ export type GatewayConfig = {
   }
   /** How devices enrol; see `EstContext` and `EstLabel`. */
   readonly est: {
+    /** Where the receipts are of devices that come with a certificate made elsewhere. Default: nowhere. */
+    readonly devices: DeviceReceiptsConfig
     readonly shared: {
       readonly holdMs?: number
       readonly retryAfterSeconds?: number
@@ -144,7 +148,7 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
     maxAgeSeconds: settings.integer("maxAgeSeconds", 1, DAY) ?? 120,
     ocsp: settings.section("ocsp", (ocsp) => readOcsp(ocsp, path)) ?? {},
     crl: settings.section("crl", (crl) => readCrl(crl, path)) ?? {},
-    est: settings.section("est", readEst) ?? { shared: {}, label: {} },
+    est: settings.section("est", (est) => readEst(est, path)) ?? { devices: {}, shared: {}, label: {} },
     sequencer: settings.section("sequencer", readSequencer) ?? {},
     account: settings.section("account", (account) => ({
       keystore: path(account.requiredText("keystore", "the path of an encrypted key file")),
@@ -298,8 +302,14 @@ function readCrl(crl: Settings, path: (text: string) => string): GatewayConfig["
   })
 }
 
-function readEst(est: Settings): GatewayConfig["est"] {
+function readEst(est: Settings, path: (text: string) => string): GatewayConfig["est"] {
+  const receipts = est.text("receipts", /[^]/, "the path of a folder")
+  const manifests = est.texts("manifests", "a list of files and addresses")
   return {
+    devices: defined({
+      receipts: receipts === undefined ? undefined : path(receipts),
+      manifests: manifests?.map((place) => (isUrl(place) ? place : path(place))),
+    }),
     shared: defined({
       holdMs: est.integer("holdMs", 0, 600_000),
       retryAfterSeconds: est.integer("retryAfterSeconds", 1, 3_600),

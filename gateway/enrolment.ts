@@ -18,6 +18,7 @@ import {
 import { openJournal, writeFileAtomic, type FileJournal } from "../client/node/index.ts"
 import type { GatewayConfig } from "./config.ts"
 import { crlAddresses } from "./crl/index.ts"
+import { openDeviceReceipts, type DeviceReceipts } from "./deviceReceipts.ts"
 import { estRoutes, receiptRoutes } from "./est/index.ts"
 import type { EstEvent, EstLabel } from "./est/index.ts"
 import type { Metrics } from "./http/metrics.ts"
@@ -62,6 +63,7 @@ export class EnrolmentService {
   #router: Router | undefined
   #store: EnrolmentStore | undefined
   #journal: FileJournal | undefined
+  #receipts: DeviceReceipts | undefined
   #opening: Promise<void> = Promise.resolve()
 
   constructor(options: EnrolmentOptions) {
@@ -166,13 +168,25 @@ export class EnrolmentService {
       maxAgeSeconds,
       registrationFinality: sequencer.finality ?? "latest",
     })
-    const context = { labels, store, replica, verifier, maxAgeSeconds, ...est.shared, report: this.#report.est }
+    const receipts = (this.#receipts = await openDeviceReceipts(est.devices))
+    const context = {
+      labels,
+      store,
+      replica,
+      verifier,
+      receipts,
+      maxAgeSeconds,
+      ...est.shared,
+      report: this.#report.est,
+    }
     return [...estRoutes(context), ...receiptRoutes({ store, deployment })]
   }
 
   async #letGo(): Promise<void> {
     this.#router = undefined
     for (const sequencer of this.#sequencers.splice(0)) await sequencer.close()
+    await this.#receipts?.close()
+    this.#receipts = undefined
     this.#journal?.close()
     this.#journal = undefined
     await this.#store?.close()

@@ -272,23 +272,23 @@ describe("fleetroot gateway", () => {
     ])
     const gateway = await startGateway(
       ...words(`--listen 127.0.0.1:${port} --tls-listen 127.0.0.1:${tlsPort} --tls-cert est.pem --tls-key est.key`),
-      ...words("--issuer-cert fleet/ca.pem --issuer-key fleet/ca.key --manufacturer 2"),
+      ...words("--issuer-cert fleet/ca.pem --issuer-key fleet/ca.key --manufacturer 2 --manifest fleet.manifest"),
     )
     const { answer: token } = await cli.json("gateway", "token", "--state", "gw", "--subject", "CN=device-7")
     const newKey = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=device-7 -outform DER"
     await run("openssl", words(`${newKey} -keyout ${cli.at("device.key")} -out ${cli.at("device.csr")}`))
     writeFileSync(cli.at("device.b64"), readFileSync(cli.at("device.csr")).toString("base64"))
-    const enrol = async (): Promise<string> => {
+    const post = async (request: string, ...proof: string[]): Promise<string> => {
       const { stdout } = await run("curl", [
-        ...words(`--silent --show-error --fail --cacert ${cli.at("est.pem")} --data-binary @${cli.at("device.b64")}`),
+        ...words(`--silent --show-error --fail --cacert ${cli.at("est.pem")} --data-binary @${cli.at(request)}`),
         "--header",
         "Content-Type: application/pkcs10",
-        "--user",
-        `device:${token["token"] as string}`,
+        ...proof,
         `https://localhost:${tlsPort}/.well-known/est/simpleenroll`,
       ])
       return stdout
     }
+    const enrol = (): Promise<string> => post("device.b64", "--user", `device:${token["token"] as string}`)
     // Until the ledger was asked about its series there is 503.
     let pkcs7 = ""
     while (pkcs7 === "") {
@@ -309,6 +309,19 @@ describe("fleetroot gateway", () => {
     expect(await (await fetch(`${gateway.url}/metrics`)).text()).toMatch(
       /fleetroot_est_answers_total\{operation="simpleenroll",label="",status="200"\} 1/,
     )
+    // Another comes with the certificate that its factory gave it, whose receipt the manifest holds.
+    const anyKey = words(newKey.replace(" -subj /CN=device-7", ""))
+    const files = words(`-keyout ${cli.at("idevid.key")} -out ${cli.at("idevid.csr")}`)
+    await run("openssl", [...anyKey, "-subj", "/CN=device 3", ...files])
+    writeFileSync(cli.at("idevid.b64"), readFileSync(cli.at("idevid.csr")).toString("base64"))
+    const proof = (n: number): string[] =>
+      words(`--cert ${cli.at(`fleet/certs/${n}.pem`)} --key ${cli.at(`fleet/keys/${n}.key`)}`)
+    writeFileSync(cli.at("idevid.p7"), Buffer.from(await post("idevid.b64", ...proof(3)), "base64"))
+    const issued = await run("openssl", words(`pkcs7 -inform DER -in ${cli.at("idevid.p7")} -print_certs`))
+    expect(issued.stdout).toContain("BEGIN CERTIFICATE")
+    // Nobody gets another's name.
+    await expect(post("idevid.b64", ...proof(2))).rejects.toThrow()
+
     gateway.child.kill("SIGTERM")
     expect((await gateway.ended).code).toBe(0)
   })

@@ -49,7 +49,7 @@ describe("readGatewayConfig", () => {
       maxAgeSeconds: 120,
       ocsp: {},
       crl: {},
-      est: { shared: {}, label: {} },
+      est: { devices: {}, shared: {}, label: {} },
       sequencer: {},
       account: undefined,
     })
@@ -80,7 +80,13 @@ describe("readGatewayConfig", () => {
         ],
         limits: { inFlight: 10, clientRequestsPerSecond: 0 },
         crl: { folder: "www" },
-        est: { manufacturers: [3, 4], purposes: "1.3.6.1.5.5.7.3.2", holdMs: 0 },
+        est: {
+          manufacturers: [3, 4],
+          purposes: "1.3.6.1.5.5.7.3.2",
+          holdMs: 0,
+          receipts: "receipts",
+          manifests: ["a.manifest", "https://mirror.example/b"],
+        },
         sequencer: { finality: "finalized" },
         account: { keystore: "k.json", passphraseFile: "k.pass" },
       },
@@ -103,7 +109,14 @@ describe("readGatewayConfig", () => {
       ],
       limits: { inFlight: 10, clientRequestsPerSecond: 0 },
       crl: { folder: "/etc/fleetroot/www" },
-      est: { shared: { holdMs: 0 }, label: { manufacturers: [3, 4], purposes: ["1.3.6.1.5.5.7.3.2"] } },
+      est: {
+        devices: {
+          receipts: "/etc/fleetroot/receipts",
+          manifests: ["/etc/fleetroot/a.manifest", "https://mirror.example/b"],
+        },
+        shared: { holdMs: 0 },
+        label: { manufacturers: [3, 4], purposes: ["1.3.6.1.5.5.7.3.2"] },
+      },
       account: { keystore: "/etc/fleetroot/k.json" },
     })
   })

@@ -4,6 +4,7 @@ import type { Payer } from "../../../client/index.ts"
 import { EXIT, SignerMissingError } from "../cliError.ts"
 import { gatewaySettings, withGatewaySettings, withoutNothing } from "../gateway/settings.ts"
 import type { GatewayOptions } from "../gateway/settings.ts"
+import { collect } from "../input/receiptSources.ts"
 import { newCommand, withSigner } from "../options/common.ts"
 import type { SignerOptions } from "../options/common.ts"
 import { openReader } from "../openReader.ts"
@@ -19,6 +20,8 @@ type Options = GatewayOptions &
     tlsCert?: string
     tlsKey?: string
     crlDir?: string
+    receipts?: string
+    manifest?: string[]
   }
 
 const DEFAULT_LISTEN = "127.0.0.1:8080"
@@ -36,6 +39,8 @@ export function gatewayCommand(): Command {
     .option("--tls-listen <host:port>", "where to listen with TLS: EST is answered there only")
     .option("--tls-cert <file>", "the gateway's own certificate with its chain, PEM")
     .option("--tls-key <file>", "its key")
+    .option("--receipts <dir>", "receipts of devices that enrol with the certificates they were made with")
+    .option("--manifest <file or URL>", "manifest of such devices, in place of receipts; may be repeated", collect)
     .option("--crl-dir <dir>", "folder in which the CRLs are kept as files, too")
   return withSigner(withGatewaySettings(command)).action((options: Options) =>
     runCommand(options.json, () => runGateway(options)),
@@ -79,7 +84,7 @@ async function runGateway(options: Options): Promise<Answer> {
 }
 
 async function readConfig(options: Options): ReturnType<typeof gatewaySettings> {
-  const { listen, tlsListen, tlsCert, tlsKey, crlDir } = options
+  const { listen, tlsListen, tlsCert, tlsKey, crlDir, receipts, manifest } = options
   const more = withoutNothing({
     listen,
     tlsListen,
@@ -87,6 +92,11 @@ async function readConfig(options: Options): ReturnType<typeof gatewaySettings> 
     tlsKey: tlsKey === undefined ? undefined : resolve(tlsKey),
   })
   if (crlDir !== undefined) more["crl"] = { folder: resolve(crlDir) }
+  const devices = withoutNothing({
+    receipts: receipts === undefined ? undefined : resolve(receipts),
+    manifests: manifest?.map((place) => (/^https?:/.test(place) ? place : resolve(place))),
+  })
+  if (Object.keys(devices).length > 0) more["est"] = devices
   const config = await gatewaySettings(options, more)
   if (config.listen !== undefined || config.tls !== undefined) return config
   return gatewaySettings(options, { ...more, listen: DEFAULT_LISTEN })

@@ -72,9 +72,26 @@ export async function gatewaySettings(
     timeoutSeconds: options.timeout,
     ...settings,
     ...given,
+    ...mergedSections(settings, given),
   }
   const state = "state" in whole ? {} : { state: join(stateFolder(env), "gateway") }
   return readGatewayConfig({ ...whole, ...state }, folder)
+}
+
+/** Sections of which both have something: an option covers its own setting, not its neighbours. */
+function mergedSections(
+  settings: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const both = Object.entries(given).flatMap(([name, section]) => {
+    const below = settings[name]
+    return isSection(section) && isSection(below) ? [[name, { ...below, ...section }]] : []
+  })
+  return Object.fromEntries(both) as Record<string, unknown>
+}
+
+function isSection(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 /** Drops what was not given, so that it covers nothing. */
