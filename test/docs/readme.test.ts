@@ -15,6 +15,6 @@ describe("README.md", () => {
 
   it("names the folders", () => {
     const folders = [...readme.matchAll(/^- `(\w+)\/`:/gm)].map(([, folder]) => folder)
-    expect(folders).toEqual(["contracts", "client", "scripts", "test", "docs"])
+    expect(folders).toEqual(["contracts", "client", "gateway", "scripts", "bench", "test", "docs"])
   })
 })
