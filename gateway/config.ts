@@ -6,6 +6,7 @@ import { GatewayConfigError } from "./errors/gateway.ts"
 import { DEFAULT_LIMITS } from "./http/limits.ts"
 import type { HttpLimits } from "./http/limits.ts"
 import type { ListenAddress } from "./http/httpServer.ts"
+import type { MosquittoConfig } from "./mosquitto.ts"
 import { Settings } from "./settings.ts"
 import type { Json } from "./settings.ts"
 
@@ -78,6 +79,8 @@ export type GatewayConfig = {
     /** Folder in which the CRLs are kept as files, too. */
     readonly folder?: string
   }
+  /** A broker that revoked devices are kept out of. */
+  readonly mosquitto: MosquittoConfig | undefined
   /** How devices enrol; see `EstContext` and `EstLabel`. */
   readonly est: {
     /** Where the receipts are of devices that come with a certificate made elsewhere. Default: nowhere. */
@@ -148,6 +151,7 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
     maxAgeSeconds: settings.integer("maxAgeSeconds", 1, DAY) ?? 120,
     ocsp: settings.section("ocsp", (ocsp) => readOcsp(ocsp, path)) ?? {},
     crl: settings.section("crl", (crl) => readCrl(crl, path)) ?? {},
+    mosquitto: settings.section("mosquitto", (mosquitto) => readMosquitto(mosquitto, path)),
     est: settings.section("est", (est) => readEst(est, path)) ?? { devices: {}, shared: {}, label: {} },
     sequencer: settings.section("sequencer", readSequencer) ?? {},
     account: settings.section("account", (account) => ({
@@ -158,6 +162,9 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
   settings.finish()
   if (config.quorum !== undefined && config.quorum > Math.max(1, config.rpc.length)) {
     settings.refuse("quorum", `at most ${Math.max(1, config.rpc.length)}, as many as rpc names nodes`, config.quorum)
+  }
+  if (config.mosquitto !== undefined && !config.issuers.some(({ key }) => key !== undefined)) {
+    settings.refuse("mosquitto", "there only with an issuer whose key signs CRLs", config.mosquitto)
   }
   const labels = config.issuers.map(({ label }) => label)
   const twice = labels.findIndex((label, i) => labels.indexOf(label) !== i)
@@ -300,6 +307,41 @@ function readCrl(crl: Settings, path: (text: string) => string): GatewayConfig["
     mostEntries: crl.integer("mostEntries", 1, 100_000_000),
     folder: folder === undefined ? undefined : path(folder),
   })
+}
+
+function readMosquitto(mosquitto: Settings, path: (text: string) => string): MosquittoConfig {
+  const pidFile = mosquitto.text("pidFile")
+  const paths = (mosquitto.texts("certificates", "paths of folders or bundles of certificates") ?? []).map(path)
+  const dynamicSecurity = mosquitto.section("dynamicSecurity", (broker) => {
+    const expected = "an address with mqtt:// or mqtts://, without name, password and query"
+    const url = broker.text("url", /^mqtts?:\/\/[^@?#\s]+$/, expected) ?? broker.refuse("url", expected, undefined)
+    if (!URL.canParse(url)) broker.refuse("url", expected, url)
+    const file = (field: string): string | undefined => {
+      const text = broker.text(field)
+      return text === undefined ? undefined : path(text)
+    }
+    const parts = {
+      username: broker.text("username"),
+      passwordFile: file("passwordFile"),
+      caFile: file("caFile"),
+      certificate: file("certificate"),
+      key: file("key"),
+      timeoutSeconds: broker.number("timeoutSeconds", 1, 600),
+    }
+    const missing = (parts.certificate === undefined) !== (parts.key === undefined)
+    if (missing)
+      broker.refuse(parts.key === undefined ? "key" : "certificate", "there, since its counterpart is", undefined)
+    return { url, ...defined(parts) }
+  })
+  if ((dynamicSecurity === undefined) !== (paths.length === 0)) {
+    const expected = "there together with dynamicSecurity, which disables clients by the names in them"
+    mosquitto.refuse("certificates", expected, paths.length === 0 ? undefined : paths)
+  }
+  return {
+    crlFile: path(mosquitto.requiredText("crlFile", "the path of the file that crlfile in mosquitto.conf names")),
+    ...defined({ pidFile: pidFile === undefined ? undefined : path(pidFile), dynamicSecurity }),
+    certificates: paths,
+  }
 }
 
 function readEst(est: Settings, path: (text: string) => string): GatewayConfig["est"] {

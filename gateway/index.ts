@@ -15,6 +15,7 @@ import type { ServerUrls } from "./http/httpServer.ts"
 import { Metrics } from "./http/metrics.ts"
 import type { Route } from "./http/route.ts"
 import type { TlsCredentials } from "./http/tlsOptions.ts"
+import { mosquittoWriter } from "./mosquitto.ts"
 import { ocspRoutes, StaticAnswers } from "./ocsp/index.ts"
 import { openIssuers } from "./openIssuers.ts"
 import { openReplica } from "./openReplica.ts"
@@ -130,6 +131,11 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
       }
       if (folder !== undefined) {
         keep("CRLs", (config.crl.publishIntervalSeconds ?? 600) / 2, crlWriter(book, folder, log))
+      }
+      if (config.mosquitto !== undefined) {
+        const parts = { replica, book, issuers: context.issuers, metrics }
+        const intervalSeconds = (config.crl.publishIntervalSeconds ?? 600) / 2
+        keep("mosquitto's CRL and clients", intervalSeconds, mosquittoWriter(config.mosquitto, parts))
       }
       const { folder: answersFolder, filesLifetimeSeconds = FILES_LIFETIME_SECONDS, ...ocsp } = config.ocsp
       if (answersFolder !== undefined) {

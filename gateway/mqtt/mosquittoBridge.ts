@@ -35,6 +35,7 @@ export type MosquittoRefresh = {
 const CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
 const INTERVAL_SECONDS = 300
 const COMMANDS_AT_ONCE = 200
+const SUPERSEDED = 4
 
 /**
  * Keeps revoked devices out of a mosquitto broker: writes its CRL file, has it read again, and then disables each newly barred
@@ -101,13 +102,22 @@ export class MosquittoBridge {
       const { der, entityTag } = await book.complete(issuerKeyId)
       pems.push(encodePem("X509 CRL", der))
       entityTags += entityTag
-      for (const { serial } of readCrl(der).entries()) barred.add(`${issuerKeyId}:${toHex(serial)}`)
+      for (const { serial, reason } of readCrl(der).entries()) {
+        // The device has another certificate, under the same name.
+        if (reason !== SUPERSEDED) barred.add(`${issuerKeyId}:${toHex(serial)}`)
+      }
     }
     const written = entityTags !== this.#entityTags
+    let failure: { readonly error: unknown } | undefined
     if (written) {
       await writeFileAtomic(crlFile, pems.join("") + otherCrls)
-      await reload()
-      this.#entityTags = entityTags
+      try {
+        await reload()
+        this.#entityTags = entityTags
+      } catch (error) {
+        // Those who are connected are cut off all the same.
+        failure = { error }
+      }
     }
     const disabled = this.#usernames([...barred].filter((name) => !this.#barred.has(name)))
     const stillBarred = new Set(this.#usernames(barred))
@@ -115,7 +125,9 @@ export class MosquittoBridge {
     const enabled = ended.filter((username) => !stillBarred.has(username))
     await this.#command("disableClient", disabled)
     await this.#command("enableClient", enabled)
-    this.#barred = barred
+    // Who has no name yet is looked for again.
+    this.#barred = new Set([...barred].filter((name) => this.#usernames([name]).length > 0))
+    if (failure !== undefined) throw failure.error
     return { written, disabled, enabled }
   }
 

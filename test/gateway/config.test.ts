@@ -55,6 +55,29 @@ describe("readGatewayConfig", () => {
     })
   })
 
+  it("reads where a mosquitto broker is, strictly", () => {
+    const dynamicSecurity = { url: "mqtts://broker:8883", username: "gateway", passwordFile: "pw" }
+    const mosquitto = { crlFile: "crl.pem", pidFile: "/run/m.pid", certificates: "certs", dynamicSecurity }
+    const all = { ...LEAST, issuers: [ISSUER], mosquitto }
+    expect(readGatewayConfig(all, "/etc/fleetroot").mosquitto).toEqual({
+      crlFile: "/etc/fleetroot/crl.pem",
+      pidFile: "/run/m.pid",
+      certificates: ["/etc/fleetroot/certs"],
+      dynamicSecurity: { ...dynamicSecurity, passwordFile: "/etc/fleetroot/pw" },
+    })
+    const refused = (change: object): string => refusal({ ...all, mosquitto: { ...mosquitto, ...change } }).field
+    expect(refused({ crlFile: undefined })).toBe("mosquitto.crlFile")
+    expect(refused({ certificates: undefined })).toBe("mosquitto.certificates")
+    expect(refused({ dynamicSecurity: undefined })).toBe("mosquitto.certificates")
+    expect(refused({ other: 1 })).toBe("mosquitto.other")
+    const broker = (change: object): string => refused({ dynamicSecurity: { ...dynamicSecurity, ...change } })
+    expect(broker({ url: undefined })).toBe("mosquitto.dynamicSecurity.url")
+    expect(broker({ url: "http://broker" })).toBe("mosquitto.dynamicSecurity.url")
+    expect(broker({ url: "mqtt://name:secret@broker" })).toBe("mosquitto.dynamicSecurity.url")
+    expect(broker({ certificate: "c.pem" })).toBe("mosquitto.dynamicSecurity.key")
+    expect(refusal({ ...all, issuers: [] }).field).toBe("mosquitto")
+  })
+
   it("reads all of it, with paths from the file's folder", () => {
     const config = readGatewayConfig(
       {

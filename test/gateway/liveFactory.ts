@@ -36,9 +36,12 @@ export class LiveFactory {
     this.#following = this.replica.follow({ signal: this.#stopped.signal, intervalMs: 100 })
   }
 
-  /** @param names Common names of the devices, in the order of their places. */
-  static async make(names: readonly string[]): Promise<LiveFactory> {
-    const net = await freshLedger()
+  /**
+   * @param names Common names of the devices, in the order of their places.
+   * @param ledger Where; it is closed with the factory. Default: a new one in this process.
+   */
+  static async make(names: readonly string[], ledger?: TestLedger): Promise<LiveFactory> {
+    const net = ledger ?? (await freshLedger())
     const maker = await net.admit("Live Works")
     const signer = await generateP256Key()
     await maker.addKey({ purpose: "issuer", signer })
