@@ -42,7 +42,7 @@ type Load = { perSecond: number; p99: number; count: number }
 /** OCSP answers a second: openssl's own responder, the gateway, and the gateway's files behind nginx, by one load tool in turn.
  * openssl's closes the connection after each answer and cannot do otherwise. */
 export async function ocsp({ quick }: GroupOptions): Promise<Measured> {
-  const seconds = quick ? 1 : 5
+  const seconds = quick ? 0.5 : 5
   const folder = mkdtempSync(join(tmpdir(), "fleetroot-bench-"))
   const at = (name: string): string => join(folder, name)
   const net = await anvilLedger()

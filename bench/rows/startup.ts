@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 
 /** How long the first status takes from the start of a process, over local HTTP: a program of six lines, and the command. */
 export async function startup({ quick }: GroupOptions): Promise<Measured> {
-  const rounds = quick ? 3 : 21
+  const rounds = quick ? 2 : 21
   const { stdout } = spawnSync(process.execPath, [join(ROOT, "scripts/build.ts")], { encoding: "utf8" })
   if (!existsSync(join(ROOT, "dist/scripts/cli/main.js"))) throw new Error(`the package was not built: ${stdout}`)
   const net = await anvilLedger()
