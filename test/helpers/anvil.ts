@@ -14,33 +14,40 @@ import { readDeployment } from "../../scripts/deploy/readDeployment.ts"
 import { payer, TestLedger } from "./ledger.ts"
 
 /** A node of Foundry's in a process of its own. */
-export type Anvil = { url: string; close(): Promise<void> }
+export type Anvil = {
+  url: string
+  close(): Promise<void>
+  /** Lets it write what `--state` asked for. */
+  stop(): Promise<void>
+}
 
-/** Starts Anvil on a free port. The npm wrapper would hide the process that has to be ended: this is the binary itself. */
-export async function startAnvil(options: readonly string[] = []): Promise<Anvil> {
-  const node = spawn(anvilBinary(), ["--port", "0", "--hardfork", "osaka", ...options], {
+/** Starts Anvil, on a free port by default. The npm wrapper would hide the process that has to be ended: this is the binary itself. */
+export async function startAnvil(options: readonly string[] = [], port = 0): Promise<Anvil> {
+  const node = spawn(anvilBinary(), ["--port", String(port), "--hardfork", "osaka", ...options], {
     stdio: ["ignore", "pipe", "ignore"],
   })
   const url = await listeningAt(node)
-  return {
-    url,
-    close: async () => {
-      if (node.exitCode !== null || node.signalCode !== null) return
-      const ended = once(node, "exit")
-      node.kill("SIGKILL")
-      await ended
-    },
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (node.exitCode !== null || node.signalCode !== null) return
+    const ended = once(node, "exit")
+    node.kill(signal)
+    await ended
   }
+  return { url, close: () => end("SIGKILL"), stop: () => end("SIGTERM") }
 }
 
 export type AnvilLedgerOptions = {
   /** Slots in an epoch: the final block is two epochs behind the newest. Default: 1. */
   epoch?: number
+  /** A node that was started already. */
+  node?: Anvil
 }
 
 /** A ledger on a node of its own, asked over HTTP. */
-export async function anvilLedger({ epoch = 1 }: AnvilLedgerOptions = {}): Promise<TestLedger & { url: string }> {
-  const node = await startAnvil(["--slots-in-an-epoch", String(epoch)])
+export async function anvilLedger({ epoch = 1, node: started }: AnvilLedgerOptions = {}): Promise<
+  TestLedger & { url: string }
+> {
+  const node = started ?? (await startAnvil(["--slots-in-an-epoch", String(epoch)]))
   const rpc = httpRpc(node.url)
   const governor = payer(0).address
   const access = await deploy(rpc, "FleetrootAccess", [governor, governor, 0])
