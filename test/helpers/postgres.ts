@@ -2,12 +2,11 @@ import { execFile, execFileSync, spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
+import { freePort } from "./freePort.ts"
 
 const run = promisify(execFile)
 const DEBIAN = "/usr/lib/postgresql"
@@ -89,14 +88,4 @@ function program(name: string): string {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN) : []
   const paths = versions.map((version) => join(DEBIAN, version, "bin", name)).filter((path) => existsSync(path))
   return paths.at(-1) ?? name
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }

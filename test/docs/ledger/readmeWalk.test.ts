@@ -1,13 +1,11 @@
 import { execFile, spawnSync } from "node:child_process"
-import { once } from "node:events"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { freePort } from "../../helpers/freePort.ts"
 import { readText } from "../pages.ts"
 
 const run = promisify(execFile)
@@ -22,15 +20,6 @@ const FLEETROOT = `fleetroot() {
   "$NODE" "$CLI" "$@"
   echo "$? $*" >>codes.txt
 }`
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0
 

@@ -19,7 +19,13 @@ beforeAll(async () => {
   fleet.mark(MAKER, SERIES, 9_000, { reason: 5 })
   // The address is known before the server is: it stands in the CRLs.
   const port = await freePort()
-  const context = { replica: factory.source, issuers: [factory.issuer], publicUrl: `http://127.0.0.1:${port}` }
+  const context = {
+    replica: factory.source,
+    issuers: [factory.issuer],
+    publicUrl: `http://127.0.0.1:${port}`,
+    // The ledger of this test makes no blocks by itself.
+    maxAgeSeconds: 1_000,
+  }
   book = new CrlBook(context)
   server = await serveRoutes(crlRoutes(context, book), port)
   files = new KeyFiles(factory)

@@ -138,7 +138,8 @@ describe("mosquitto with the gateway's CRL", () => {
     const revokedAt = Date.now()
 
     const cutAt = await Promise.race([device.cut, setTimeout(60_000, Infinity)])
-    expect(cutAt - revokedAt).toBeLessThan(2_000)
+    // Two seconds on an idle machine; the tests' may be several times slower.
+    expect(cutAt - revokedAt).toBeLessThan(10_000)
     expect(await mayEnter("first")).toBe(false)
     expect(other.client.connected).toBe(true)
     await other.client.endAsync(true)

@@ -151,8 +151,8 @@ it("finds the broker when it comes, and cuts off a connected device that is revo
 
   await factory.maker.revokePlaces(factory.series, [1], 1)
   const revokedAt = Date.now()
-  const cutAt = await Promise.race([first.cut, setTimeout(30_000, Infinity)])
-  expect(cutAt - revokedAt).toBeLessThan(10_000)
+  const cutAt = await Promise.race([first.cut, setTimeout(60_000, Infinity)])
+  expect(cutAt - revokedAt).toBeLessThan(30_000)
   expect((await enter("first")).inside).toBe(false)
   expect(second.client.connected).toBe(true)
 })

@@ -80,7 +80,8 @@ describe("nginx with ssl_ocsp", () => {
       (answer) => answer === "refused",
     )
     expect(answer).toBe("refused")
-    expect(lastPassed - revokedAt).toBeLessThan(2_000)
+    // Two seconds on an idle machine; the tests' may be several times slower.
+    expect(lastPassed - revokedAt).toBeLessThan(10_000)
     expect(await ask("second")).toBe("passed")
   })
 

@@ -1,8 +1,8 @@
 import { execFile, spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { setTimeout } from "node:timers/promises"
+
+export { freePort } from "../../helpers/freePort.ts"
 
 export type Ran = { code: number; stdout: string; stderr: string; all: string }
 
@@ -45,21 +45,6 @@ export class Running {
     const late = setTimeout(10_000).then(() => this.child.kill("SIGKILL"))
     await Promise.race([ended, late])
   }
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve)
-  })
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve()
-    })
-  })
-  return port
 }
 
 /** Asks again and again until the answer is what was waited for; gives the last answer when the time is up. */
