@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import { generateP256Key, toHex, keyIdOf, type Hex } from "../../client/index.ts"
+import { generateP256Key, keyIdOf, parseCertificate, toHex, type Hex } from "../../client/index.ts"
 import {
   EnrolmentRateError,
   EnrolmentTokenUsedError,
@@ -96,7 +96,7 @@ export class Enroller {
     const notBefore = Math.max(now - BACKDATE_SECONDS, this.#label.certificate.notBefore)
     const notAfter = Math.min(now + (this.#label.validitySeconds ?? DEFAULTS.validitySeconds), latestEnd)
     const { subject, alternativeNames } = names
-    if (generated !== undefined) this.#serverKeys.put(requestId, await generated.exportPkcs8(), now)
+    if (generated !== undefined) this.#serverKeys.put(generated.keyId, await generated.exportPkcs8(), now)
     const outcome = this.#label.sequencer.enrol({
       requestId,
       names: names.hashes,
@@ -105,7 +105,7 @@ export class Enroller {
       ...(requester.kind === "token" ? { token: { hash: requester.token.hash, requestId: firstId } } : {}),
       make: (serial) => maker.make(serial, { subject, alternativeNames, spki, notBefore, notAfter }),
     })
-    return this.#await(requestId, outcome, request.signal)
+    return this.#await(operation, outcome, request.signal)
   }
 
   /** The certificate that this very question led to before, or the ids under which to ask it anew. */
@@ -125,35 +125,41 @@ export class Enroller {
       const enrolment = await store.byRequest(requestId)
       if (enrolment === undefined) {
         if (await store.isClaimed(requestId)) {
-          const answer = await this.#await(requestId, sequencer.underWay(requestId))
+          const answer = await this.#await(operation, sequencer.underWay(requestId))
           return { answer }
         }
         return { requestId, firstId }
       }
-      const keyLost = operation === "serverkeygen" && this.#serverKeys.get(requestId, now) === undefined
+      const keyLost = operation === "serverkeygen" && this.#serverKeyOf(enrolment.der) === undefined
       const isOld = enrolment.supersededAt !== undefined || now - enrolment.issuedAt > repeatSeconds
       if (keyLost || (isOld && requester.kind === "certificate")) continue
-      if (sequencer.isAnchored(enrolment)) return { answer: this.#issued(requestId, enrolment.der) }
-      return { answer: await this.#await(requestId, sequencer.underWay(requestId)) }
+      if (sequencer.isAnchored(enrolment)) return { answer: this.#issued(operation, enrolment.der) }
+      return { answer: await this.#await(operation, sequencer.underWay(requestId)) }
     }
     throw new EnrolmentRateError({ retryAfterSeconds: repeatSeconds })
   }
 
   /** Waits for a while; who has waited long enough asks again. */
   async #await(
-    requestId: Hex,
+    operation: EnrolOperation,
     outcome: Promise<EnrolmentOutcome> | undefined,
     signal?: AbortSignal,
   ): Promise<EnrolAnswer> {
     if (outcome === undefined) return { state: "pending" }
     const first = await withinHold(outcome, this.#context.holdMs ?? DEFAULTS.holdMs, signal)
     if (first === "tokenUsed") return { state: "unauthorized" }
-    return first?.state === "anchored" ? this.#issued(requestId, first.der) : { state: "pending" }
+    return first?.state === "anchored" ? this.#issued(operation, first.der) : { state: "pending" }
   }
 
-  #issued(requestId: Hex, der: Uint8Array): EnrolAnswer {
-    const pkcs8 = this.#serverKeys.get(requestId, secondsNow(this.#context))
-    return pkcs8 === undefined ? { state: "issued", der } : { state: "issued", der, pkcs8 }
+  /** A certificate whose key got lost since is not handed out: asked again, there is another with another key. */
+  #issued(operation: EnrolOperation, der: Uint8Array): EnrolAnswer {
+    if (operation !== "serverkeygen") return { state: "issued", der }
+    const pkcs8 = this.#serverKeyOf(der)
+    return pkcs8 === undefined ? { state: "pending" } : { state: "issued", der, pkcs8 }
+  }
+
+  #serverKeyOf(der: Uint8Array): Uint8Array | undefined {
+    return this.#serverKeys.get(parseCertificate(der).keyId, secondsNow(this.#context))
   }
 
   /** The fingerprint of what is renewed, with its place kept, so that it can be superseded. */

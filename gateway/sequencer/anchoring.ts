@@ -1,4 +1,4 @@
-import { SeriesUsedError } from "../../client/index.ts"
+import { ContractRevertedError, SeriesUsedError } from "../../client/index.ts"
 import type { LedgerView, ManufacturerClient } from "../../client/index.ts"
 import { EnrolmentInterruptedError } from "../errors/enrolment.ts"
 import type { SealedWindow, WindowPlace } from "../store/enrolmentStore.ts"
@@ -25,6 +25,8 @@ export class Anchoring {
   readonly #known = new Set<string>()
   /** Who waits for which window. */
   readonly #waiting = new Map<string, Sealed["waiting"]>()
+  /** Windows that the contract refuses, and how long each waits for its next try. */
+  readonly #refused = new Map<string, number>()
   readonly #lanes: Promise<void>[]
   readonly #watch: Promise<void>
   readonly #pauses = new Pauses()
@@ -94,6 +96,7 @@ export class Anchoring {
         await client.registerBatch({ series, root, size, notAfter, issuerKeyId, issuer: signer })
         report({ kind: "step", step: "inBlock", count: size })
         await this.#settings.store.setState(window, "mined")
+        this.#refused.delete(keyOf(window))
         report({ kind: "step", step: "recorded", count: size })
         const mined: SealedWindow = { ...window, state: "mined" }
         this.#watched.set(keyOf(mined), mined)
@@ -105,6 +108,10 @@ export class Anchoring {
           return
         }
         report({ kind: "retry", what: "anchor", error })
+        if (error instanceof ContractRevertedError) {
+          this.#setAside(window)
+          return
+        }
         await this.#pauses.pause(pauseMs)
       }
     }
@@ -112,10 +119,33 @@ export class Anchoring {
     this.#queue.push(window)
   }
 
+  /** What the contract refuses is tried again later, and keeps no other window waiting: that one may be refused for ever. */
+  #setAside(window: SealedWindow): void {
+    this.#tryLater(window).catch((error: unknown) => {
+      this.#settings.report({ kind: "retry", what: "anchor", error })
+    })
+  }
+
+  async #tryLater(window: SealedWindow): Promise<void> {
+    const key = keyOf(window)
+    const pauseMs = this.#refused.get(key) ?? FIRST_PAUSE_MS
+    this.#refused.set(key, Math.min(pauseMs * 2, LONGEST_PAUSE_MS))
+    await this.#pauses.pause(pauseMs)
+    if (!this.#closed) this.#enqueue(window)
+  }
+
   /** Somebody who has the issuer's key, but not this store, used the series for another batch. */
   async #lose(window: SealedWindow, error: SeriesUsedError): Promise<void> {
     const { store, report } = this.#settings
-    const abandoned = await store.abandon(window, "sealed").catch(() => false)
+    let abandoned: boolean
+    try {
+      abandoned = await store.abandon(window, "sealed")
+    } catch (cause) {
+      // Nobody knows whether it still stands there: it is looked at again.
+      report({ kind: "retry", what: "store", error: cause })
+      this.#setAside(window)
+      return
+    }
     if (!abandoned) report({ kind: "lost", window, error })
     const interrupted = new EnrolmentInterruptedError({ reason: "its series is another batch's", cause: error })
     this.#onSeriesUsed()
@@ -167,9 +197,11 @@ export class Anchoring {
     this.#watched.delete(key)
     this.#watched.set(key, window)
     if (await holds(latest, window)) return
-    // A reorganisation took its block away, and its transaction may not come back by itself.
+    // A reorganisation took its block away, and its transaction may not come back by itself. Until it is back nobody else is
+    // given one of its certificates.
+    await store.setState(window, "displaced")
     this.#watched.delete(key)
-    this.#enqueue(window)
+    this.#enqueue({ ...window, state: "displaced" })
   }
 }
 

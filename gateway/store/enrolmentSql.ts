@@ -43,6 +43,11 @@ export function enrolmentSchema(blob: "BLOB" | "BYTEA"): readonly string[] {
     `CREATE TABLE IF NOT EXISTS est_name (
       name TEXT PRIMARY KEY, request_id TEXT NOT NULL, manufacturer_id BIGINT NOT NULL, series BIGINT NOT NULL)`,
     "CREATE INDEX IF NOT EXISTS est_name_window ON est_name (manufacturer_id, series)",
+    // Who else has a name by right: it stays taken when the window of the first comes to nothing.
+    `CREATE TABLE IF NOT EXISTS est_shared_name (
+      name TEXT NOT NULL, request_id TEXT NOT NULL, holder TEXT NOT NULL,
+      manufacturer_id BIGINT NOT NULL, series BIGINT NOT NULL, PRIMARY KEY (name, request_id))`,
+    "CREATE INDEX IF NOT EXISTS est_shared_name_window ON est_shared_name (manufacturer_id, series)",
     `CREATE TABLE IF NOT EXISTS est_certificate (
       request_id TEXT PRIMARY KEY, manufacturer_id BIGINT NOT NULL, series BIGINT NOT NULL, place BIGINT NOT NULL,
       fingerprint TEXT NOT NULL UNIQUE, credential_hash TEXT NOT NULL UNIQUE, der ${blob} NOT NULL,
@@ -60,6 +65,8 @@ export function enrolmentSchema(blob: "BLOB" | "BYTEA"): readonly string[] {
 
 /** Where certificates that can be superseded stand: those issued here, and those made elsewhere. */
 const TABLES = ["est_certificate", "est_predecessor"] as const
+/** What a window has of requests whose certificates are not written yet. */
+const CLAIMS = ["est_claim", "est_name", "est_shared_name"] as const
 const FIRST_RESERVED_SERIES = 0x8000_0000
 const ROWS_AT_ONCE = 500
 
@@ -136,7 +143,7 @@ export class SqlEnrolmentStore implements EnrolmentStore {
         )
       }
       // A claim whose answer got lost on its way here would bar its request for ever.
-      for (const table of ["est_claim", "est_name"]) {
+      for (const table of CLAIMS) {
         await query(
           `DELETE FROM ${table} WHERE manufacturer_id = ? AND series = ? AND request_id NOT IN
            (SELECT request_id FROM est_certificate WHERE manufacturer_id = ? AND series = ?)`,
@@ -161,14 +168,14 @@ export class SqlEnrolmentStore implements EnrolmentStore {
 
   async setState({ manufacturerId, series }: WindowPlace, state: SealedWindow["state"]): Promise<void> {
     await this.#database.query(
-      "UPDATE est_window SET state = ? WHERE manufacturer_id = ? AND series = ? AND state IN ('sealed', 'mined')",
+      "UPDATE est_window SET state = ? WHERE manufacturer_id = ? AND series = ? AND state IN ('sealed', 'mined', 'displaced')",
       [state, manufacturerId, series],
     )
   }
 
   async renewLease(owner: string, leaseUntil: number): Promise<void> {
     await this.#database.query(
-      "UPDATE est_window SET lease_until = ? WHERE owner = ? AND state IN ('open', 'sealed', 'mined')",
+      "UPDATE est_window SET lease_until = ? WHERE owner = ? AND state IN ('open', 'sealed', 'mined', 'displaced')",
       [leaseUntil, owner],
     )
   }
@@ -185,11 +192,11 @@ export class SqlEnrolmentStore implements EnrolmentStore {
       for (const row of left) await forgetWindow(query, Number(row["manufacturer_id"]), Number(row["series"]))
       await query(
         `UPDATE est_window SET owner = ?, lease_until = ?
-         WHERE issuer_key_id = ? AND state IN ('sealed', 'mined') AND (lease_until < ? OR owner = ?)`,
+         WHERE issuer_key_id = ? AND state IN ('sealed', 'mined', 'displaced') AND (lease_until < ? OR owner = ?)`,
         [owner, leaseUntil, issuerKeyId, now, owner],
       )
       const rows = await query(
-        `SELECT * FROM est_window WHERE owner = ? AND issuer_key_id = ? AND state IN ('sealed', 'mined')
+        `SELECT * FROM est_window WHERE owner = ? AND issuer_key_id = ? AND state IN ('sealed', 'mined', 'displaced')
          ORDER BY manufacturer_id, series`,
         [owner, issuerKeyId],
       )
@@ -323,9 +330,16 @@ async function claimOne(
   manufacturerId: number,
   series: number,
 ): Promise<ClaimOutcome> {
+  // A token's request that had to be made anew is still the same device's.
+  const holder = token?.requestId ?? requestId
+  const isOwn = (other: SqlValue | undefined): boolean => other === requestId || other === holder
   for (const name of ownsNames ? [] : names) {
-    const [holder] = await query("SELECT request_id FROM est_name WHERE name = ?", [name])
-    if (holder !== undefined && holder["request_id"] !== requestId) return "nameTaken"
+    const others = await query(
+      `SELECT request_id AS holder FROM est_name WHERE name = ?
+       UNION ALL SELECT holder FROM est_shared_name WHERE name = ?`,
+      [name, name],
+    )
+    if (others.some((other) => !isOwn(other["holder"]))) return "nameTaken"
   }
   if (token !== undefined) {
     const [used] = await query(
@@ -342,31 +356,38 @@ async function claimOne(
   if (mine === undefined) return "elsewhere"
   let kept = true
   for (const name of names.toSorted()) {
-    const inserted = await query(
+    // Whoever has it keeps it; its row is held, so that it does not go away meanwhile.
+    const [first] = await query(
       `INSERT INTO est_name (name, request_id, manufacturer_id, series) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO NOTHING RETURNING name`,
+       ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING request_id`,
       [name, requestId, manufacturerId, series],
     )
-    if (inserted.length > 0 || ownsNames) continue
-    // Whoever was quicker, since we looked, has it.
-    const [holder] = await query("SELECT request_id FROM est_name WHERE name = ?", [name])
-    if (holder?.["request_id"] !== requestId) kept = false
+    if (first?.["request_id"] === requestId) continue
+    if (!ownsNames && !isOwn(first?.["request_id"])) {
+      kept = false
+      break
+    }
+    await query(
+      `INSERT INTO est_shared_name (name, request_id, holder, manufacturer_id, series) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+      [name, requestId, holder, manufacturerId, series],
+    )
   }
   if (kept) return "claimed"
-  await query("DELETE FROM est_claim WHERE request_id = ?", [requestId])
-  await query("DELETE FROM est_name WHERE request_id = ? AND manufacturer_id = ? AND series = ?", [
-    requestId,
-    manufacturerId,
-    series,
-  ])
+  for (const table of CLAIMS) {
+    await query(`DELETE FROM ${table} WHERE request_id = ? AND manufacturer_id = ? AND series = ?`, [
+      requestId,
+      manufacturerId,
+      series,
+    ])
+  }
   return "nameTaken"
 }
 
 async function forgetWindow(query: SqlQuery, manufacturerId: number, series: number): Promise<void> {
-  const place = [manufacturerId, series]
-  await query("DELETE FROM est_certificate WHERE manufacturer_id = ? AND series = ?", place)
-  await query("DELETE FROM est_name WHERE manufacturer_id = ? AND series = ?", place)
-  await query("DELETE FROM est_claim WHERE manufacturer_id = ? AND series = ?", place)
+  for (const table of ["est_certificate", ...CLAIMS]) {
+    await query(`DELETE FROM ${table} WHERE manufacturer_id = ? AND series = ?`, [manufacturerId, series])
+  }
 }
 
 function* portions<T>(items: readonly T[]): Generator<readonly T[]> {

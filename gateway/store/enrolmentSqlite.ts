@@ -54,6 +54,7 @@ class SqliteSql implements SqlDatabase {
   // One connection has one transaction at a time, and its steps have pauses in between: each waits for its turn.
   transaction<T>(work: (query: SqlQuery) => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
+      this.#rollBack()
       attempt(this.#path, () => {
         this.#database.exec("BEGIN IMMEDIATE")
       })
@@ -64,8 +65,7 @@ class SqliteSql implements SqlDatabase {
         })
         return result
       } catch (error) {
-        // A full disk may have rolled back by itself.
-        if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
+        this.#rollBack()
         throw error
       }
     })
@@ -76,6 +76,17 @@ class SqliteSql implements SqlDatabase {
   async close(): Promise<void> {
     await this.#turn.catch(() => undefined)
     if (this.#database.isOpen) this.#database.close()
+  }
+
+  /** Ends a transaction that failed. What went wrong before is what is told, whatever comes of this. */
+  #rollBack(): void {
+    // A full disk may have rolled back by itself.
+    if (!this.#database.isTransaction) return
+    try {
+      this.#database.exec("ROLLBACK")
+    } catch {
+      // It is tried again before the next one begins, which is refused by name if this still fails.
+    }
   }
 
   #run(statement: string, parameters: readonly SqlValue[] = []): SqlRow[] {

@@ -5,9 +5,10 @@ export type WindowPlace = { readonly manufacturerId: number; readonly series: nu
 
 /**
  * How far a batch is. `open`: its series is taken, nothing is issued. `sealed`: its certificates are written and its root is fixed;
- * nobody has one yet. `mined`: it is in a block. `final`: that block stays.
+ * nobody has one yet. `mined`: it is in a block. `displaced`: a reorganisation took that block away, after certificates may have been
+ * handed out; it is to be registered again. `final`: its block stays.
  */
-export type WindowState = "open" | "sealed" | "mined" | "final"
+export type WindowState = "open" | "sealed" | "mined" | "displaced" | "final"
 
 /** A batch whose certificates are written. */
 export type SealedWindow = WindowPlace & {
@@ -116,7 +117,7 @@ export interface EnrolmentStore {
    * is not in the state that the caller takes it to be in: then nothing was done.
    */
   abandon(place: WindowPlace, from: "open" | "sealed"): Promise<boolean>
-  /** From `sealed` to `mined`, from `mined` to `final`, or back to `sealed` when a reorganisation took the block away. */
+  /** From `sealed` or `displaced` to `mined`, from there to `final`, or to `displaced`; what is final stays so. */
   setState(place: WindowPlace, state: SealedWindow["state"]): Promise<void>
   /** Keeps what the owner works on. */
   renewLease(owner: string, leaseUntil: number): Promise<void>

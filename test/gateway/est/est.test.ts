@@ -490,6 +490,32 @@ describe("serverkeygen", () => {
     expect([again.key, again.certificate.fingerprint]).toEqual([key, certificate.fingerprint])
   })
 
+  it("makes another key, and another certificate for it, when the first was lost with the process", async () => {
+    const token = await tokenText()
+    const { csr } = await deviceCsr("restarted")
+    const first = partsOf(await bed.enrol("serverkeygen", csr, { token }))
+    bed.use({})
+    const { key, certificate } = partsOf(await bed.enrol("serverkeygen", csr, { token }))
+    expect(certificate.fingerprint).not.toBe(first.certificate.fingerprint)
+    expect(certificate.keyId).toBe((await signerFromPkcs8(key)).keyId)
+  })
+
+  it("gives no certificate with the key of another, when two processes have one request at the same time", async () => {
+    const token = await tokenText()
+    const { csr } = await deviceCsr("raced")
+    const gateways = [bed.routes, estRoutes(bed.context)]
+    const ask = async (i: number): Promise<Awaited<ReturnType<EstBed["enrol"]>>> => {
+      bed.routes = gateways[i] ?? []
+      return bed.enrol("serverkeygen", csr, { token })
+    }
+    await Promise.all([ask(0), ask(1)])
+    for (const i of [0, 1]) {
+      const { key, certificate } = partsOf(await ask(i))
+      expect(certificate.keyId).toBe((await signerFromPkcs8(key)).keyId)
+    }
+    bed.use({})
+  })
+
   it("sends no bare key to who wants it encrypted", async () => {
     const { csr: plain, signer } = await deviceCsr("secret")
     const identifier = derSequence(

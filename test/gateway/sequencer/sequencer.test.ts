@@ -116,6 +116,15 @@ function request(more: Partial<EnrolmentRequest> & { id?: Hex } = {}): Enrolment
   }
 }
 
+/** A node whose answers are changed; everything else goes through. */
+function faulty(change: (method: string, answer: () => Promise<unknown>) => Promise<unknown>): JsonRpc {
+  return {
+    endpoint: net.rpc.endpoint,
+    request: (call) => change(call.method, () => net.rpc.request(call)),
+    requestMany: (calls) => net.rpc.requestMany(calls),
+  }
+}
+
 async function batches(): Promise<number> {
   const view = await net.freshView().at("latest")
   return (await usedSeries({ ledger: net.ledger, rpc: net.rpc }, view, manufacturerId)).length
@@ -207,6 +216,60 @@ describe("a sequencer", () => {
     expect(steps("inBlock")).toBe(2)
   })
 
+  it("gives nobody a certificate whose block a reorganisation took away, until it is back", async () => {
+    let cutOff = false
+    const rpc = faulty(async (method, answer) => {
+      if (cutOff && method === "eth_sendRawTransaction") throw new Error("connection refused")
+      return answer()
+    })
+    const { sequencer, store } = await open({ ledger: lagging(net), rpc })
+    const snapshot = await net.ask("evm_snapshot")
+    const one = request()
+    await sequencer.enrol(one)
+    expect(sequencer.isAnchored((await store.byRequest(one.requestId))!)).toBe(true)
+    cutOff = true
+    await net.ask("evm_revert", snapshot)
+    const state = async (): Promise<unknown> => (await store.byRequest(one.requestId))?.window.state
+    await expect.poll(state, { timeout: 20_000 }).toBe("displaced")
+    expect(sequencer.isAnchored((await store.byRequest(one.requestId))!)).toBe(false)
+    // Whoever has it has it: it is not forgotten, as what nobody was given is.
+    const { window } = (await store.byRequest(one.requestId))!
+    expect(await store.abandon(window, "sealed")).toBe(false)
+    cutOff = false
+    await expect.poll(state, { timeout: 30_000 }).toBe("mined")
+    expect(
+      (
+        await net
+          .freshView()
+          .at("latest")
+          .then((view) => view.batch(manufacturerId, window.series))
+      )?.root,
+    ).toBe(window.root)
+  })
+
+  it("keeps nobody waiting for a batch that the contract will never take", async () => {
+    const store = await sqlite()
+    undo.push(() => store.close())
+    const owner = "gateway"
+    const series = await store.openWindow({
+      manufacturerId,
+      issuerKeyId: ca.signer.keyId,
+      owner,
+      leaseUntil: nowSeconds() + 600,
+      firstSeries: 0x8000_8000,
+    })
+    const late = request()
+    const place = { manufacturerId, series }
+    await store.claim(place, [late])
+    const { place: root, ...certificate } = await certificateFor(late, series)
+    // Its certificates have ended while no gateway ran.
+    await store.seal({ ...place, owner, root: root.root, notAfter: 1_000, certificates: [certificate] })
+    const { sequencer, events } = await open({ store, owner })
+    await expect.poll(() => events.some(({ kind }) => kind === "retry"), { timeout: 20_000 }).toBe(true)
+    expect((await sequencer.enrol(request())).state).toBe("anchored")
+    expect(sequencer.isAnchored((await store.byRequest(late.requestId))!)).toBe(false)
+  })
+
   it("waits for finality where that is wanted", async () => {
     const ledger = lagging(net)
     const { sequencer, store } = await open({ finality: "finalized", ledger })
@@ -234,15 +297,6 @@ describe("a sequencer", () => {
 })
 
 describe("a sequencer on a faulty node", () => {
-  /** A node whose answers are changed; everything else goes through. */
-  function faulty(change: (method: string, answer: () => Promise<unknown>) => Promise<unknown>): JsonRpc {
-    return {
-      endpoint: net.rpc.endpoint,
-      request: (call) => change(call.method, () => net.rpc.request(call)),
-      requestMany: (calls) => net.rpc.requestMany(calls),
-    }
-  }
-
   it("sends again what the node lost, for more", async () => {
     let swallowed = 0
     const rpc = faulty(async (method, answer) => {
@@ -390,6 +444,26 @@ describe("two gateways on one PostgreSQL", () => {
 })
 
 describe("a store of enrolments", () => {
+  it.each(["SQLite", "PostgreSQL"])("lets a name go only when nobody has it any more, in %s", async (kind) => {
+    const { deployment } = net
+    const store = kind === "SQLite" ? await sqlite() : await openPostgresEnrolmentStore(postgres.url, { deployment })
+    undo.push(() => store.close())
+    const window = async (): Promise<{ manufacturerId: number; series: number }> => {
+      const common = { manufacturerId, issuerKeyId: ca.signer.keyId, owner: "names", leaseUntil: 1, firstSeries: 1 }
+      return { manufacturerId, series: await store.openWindow(common) }
+    }
+    const names: Hex[] = [`0x${kind === "SQLite" ? "c1" : "c2"}${"00".repeat(31)}`]
+    const stranger = (): EnrolmentRequest => request({ names, ownsNames: false })
+    const [first, second, third] = [await window(), await window(), await window()]
+    expect(await store.claim(first, [stranger()])).toEqual(["claimed"])
+    // Its owner, by a token for this subject, gets the same name in another window.
+    expect(await store.claim(second, [request({ names, ownsNames: true })])).toEqual(["claimed"])
+    await store.abandon(first, "open")
+    expect(await store.claim(third, [stranger()])).toEqual(["nameTaken"])
+    await store.abandon(second, "open")
+    expect(await store.claim(third, [stranger()])).toEqual(["claimed"])
+  })
+
   it("belongs to one deployment", async () => {
     const path = join(folder, "foreign.sqlite")
     await (await openSqliteEnrolmentStore(path, { deployment: net.deployment })).close()
