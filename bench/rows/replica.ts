@@ -59,6 +59,7 @@ export async function replica({ quick }: GroupOptions): Promise<Measured> {
       row(`replica from nothing over HTTP: ${what}`, first.seconds, "s", { atMost: 10 }),
       row(`replica from nothing: processor time of this side`, first.cpu, "s"),
       row(`replica started again: ${what}`, again.seconds, "s", { atMost: 1 }),
+      row(`replica started again: processor time of this side`, again.cpu, "s"),
       row(`replica: entries of the log`, first.entries, "entries"),
     ]
   } finally {

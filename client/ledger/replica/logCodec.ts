@@ -1,4 +1,3 @@
-import { keccak_256 } from "@noble/hashes/sha3.js"
 import { toEventSelector } from "viem/utils"
 import type { Abi, AbiEvent, GetEventArgs } from "viem"
 import { deviceRegistryAbi } from "../../abi/DeviceRegistry.ts"
@@ -6,6 +5,7 @@ import { firmwareRegistryAbi } from "../../abi/FirmwareRegistry.ts"
 import { manufacturerRegistryAbi } from "../../abi/ManufacturerRegistry.ts"
 import { fromHex, toHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
+import { keccak256 } from "../../crypto/keccak256.ts"
 import { LogMalformedError } from "../../errors/replica.ts"
 import type { LoggedContract } from "../ledger.ts"
 import type { ReplicaRow } from "./replicaStore.ts"
@@ -95,13 +95,14 @@ export function decodeEntry(row: ReplicaRow): LogEntry | undefined {
   if (topics.length !== 32 * (1 + plan.topics)) refuse(`${plan.topics} topics`, `${topics.length / 32 - 1}`)
   if (data.length < plan.fixed) refuse(`${plan.fixed} octets of ${plan.name} or more`, String(data.length))
 
-  const entry = new Uint8Array(32 * (1 + plan.parameters.length) + data.length - plan.fixed)
+  const entry = memoryOf(32 * (1 + plan.parameters.length) + data.length - plan.fixed)
   entry.set(topics.subarray(0, 32))
   const args: Record<string, unknown> = {}
   const head: number[] = []
   let offset = 0
   let tail = plan.fixed
-  for (const [i, parameter] of plan.parameters.entries()) {
+  for (let i = 0; i < plan.parameters.length; i++) {
+    const parameter = plan.parameters[i] as Parameter
     let word: Uint8Array
     if (parameter.topic > 0) word = topics.subarray(32 * parameter.topic, 32 * parameter.topic + 32)
     else {
@@ -132,7 +133,7 @@ export function decodeEntry(row: ReplicaRow): LogEntry | undefined {
     refuse("a sequence number and a time", `${sequence} and ${timestamp}`)
   }
   const event = { contract, name: plan.name, args } as unknown as LoggedEvent
-  return { event, manufacturerId, sequence, timestamp, hash: keccak_256(entry), block, blockHash }
+  return { event, manufacturerId, sequence, timestamp, hash: keccak256(entry), block, blockHash }
 }
 
 /** The content that a word of the fixed part leads to, if it stands right at `tail` with its length and clean padding. */
@@ -161,8 +162,10 @@ function isClean(word: Uint8Array, count: number): boolean {
 
 /** The number in a word whose value fits a double; a larger one comes out larger than any safe integer. */
 function readUint(word: Uint8Array): number {
+  let first = 0
+  while (first < 32 && word[first] === 0) first += 1
   let value = 0
-  for (let i = 0; i < 32; i++) value = value * 256 + (word[i] as number)
+  for (let i = first; i < 32; i++) value = value * 256 + (word[i] as number)
   return value
 }
 
@@ -207,28 +210,36 @@ function kindOf(type: string): { kind: Kind; width: number } {
   }
 }
 
+let memory = new Uint8Array(1024)
+
+/** Zeros to write into what is hashed next: the same memory each time, since a new piece of it costs as much as its hash. */
+function memoryOf(length: number): Uint8Array {
+  if (length > memory.length) memory = new Uint8Array(2 * length)
+  return memory.subarray(0, length).fill(0)
+}
+
 /** The first head of a manufacturer's log; of manufacturer 0 also the first global head. */
 export function genesisHead(chainId: number, registry: Hex, manufacturerId: number): Uint8Array {
-  const words = new Uint8Array(96)
+  const words = memoryOf(96)
   writeUint(words, 0, chainId)
   words.set(fromHex(registry), 32 + 12)
   writeUint(words, 64, manufacturerId)
-  return keccak_256(words)
+  return keccak256(words)
 }
 
 /** The head of a manufacturer's log after an entry. */
 export function nextHead(head: Uint8Array, entryHash: Uint8Array): Uint8Array {
-  const words = new Uint8Array(64)
+  const words = memoryOf(64)
   words.set(head)
   words.set(entryHash, 32)
-  return keccak_256(words)
+  return keccak256(words)
 }
 
 /** The head over all logs of a registry after the head of one of them changed. */
 export function nextGlobalHead(globalHead: Uint8Array, manufacturerId: number, head: Uint8Array): Uint8Array {
-  const words = new Uint8Array(96)
+  const words = memoryOf(96)
   words.set(globalHead)
   writeUint(words, 32, manufacturerId)
   words.set(head, 64)
-  return keccak_256(words)
+  return keccak256(words)
 }

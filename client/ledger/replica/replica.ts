@@ -617,6 +617,7 @@ export class Replica implements Ledger {
       throw new ReplicaStoreForeignError({ path: name, expected: `deployment ${identity}`, found: cursor.identity })
     }
     const border = cursor?.compared?.head.number ?? -1
+    const final = cursor?.compared?.settled.number ?? -1
     const [compared, ahead] = [start(0), []] as [EntriesAhead, ReplicaRow[]]
     try {
       for await (const rows of portions) {
@@ -624,10 +625,9 @@ export class Replica implements Ledger {
         const [before, after] = cut < 0 || ahead.length > 0 ? [rows, []] : [rows.slice(0, cut), rows.slice(cut)]
         if (ahead.length > 0) ahead.push(...before)
         else await compared.take(before)
+        for (const entry of compared.ready.splice(0)) log.append(entry, entry.entry.block <= final)
         ahead.push(...after)
       }
-      const final = cursor?.compared?.settled.number ?? -1
-      for (const entry of compared.ready) log.append(entry, entry.entry.block <= final)
       const further = start(log.length)
       await further.take(ahead)
       const beyond = ahead.at(-1)?.block

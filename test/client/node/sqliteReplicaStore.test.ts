@@ -134,6 +134,35 @@ describe("openSqliteReplicaStore", () => {
     expect(noticed).toBeGreaterThan(50)
   })
 
+  it.each([
+    ["log", "log_index", "9007199254740993"],
+    ["log", "block", "9007199254740993"],
+    ["log", "contract", "9007199254740993"],
+    ["log", "contract", "-1"],
+    ["log", "contract", "0.5"],
+    ["log", "contract", "'devices'"],
+    ["log", "block_hash", "zeroblob(0)"],
+    ["log", "block_hash", "'text'"],
+    ["log", "topics", "7"],
+    ["log", "data", "data || x'00'"],
+    ["log", "sum", "zeroblob(0)"],
+    ["cursor", "revision", "9007199254740993"],
+    ["cursor", "json", "'{}'"],
+    ["cursor", "json", "x'00'"],
+  ])("says that a file is damaged where its %s has as %s %s", async (table, column, value) => {
+    const path = newPath()
+    await (await filled(path)).close()
+    const database = new DatabaseSync(path)
+    const one =
+      table === "log" ? "WHERE block = 20 AND log_index = (SELECT max(log_index) FROM log WHERE block = 20)" : ""
+    expect(database.prepare(`UPDATE ${table} SET ${column} = ${value} ${one}`).run().changes).toBe(1)
+    database.close()
+
+    const store = await openSqliteReplicaStore(path)
+    await expect(contentOf(store)).rejects.toMatchObject({ code: "REPLICA_STORE_DAMAGED" })
+    await store.close()
+  })
+
   it("loses nothing when the disk is full, and goes on when it is not", async () => {
     const path = newPath()
     const small = await openSqliteReplicaStore(path, { maxBytes: 64 * 1024 })
