@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Server as TlsServer } from "node:https"
 import type { Logger } from "pino"
+import { channelBindingOf } from "./channelBinding.ts"
 import { clientNetwork } from "./clientAddress.ts"
 import type { ClientAddresses } from "./clientAddress.ts"
 import { clientCertificateOf } from "./clientCertificate.ts"
@@ -168,6 +169,7 @@ export class RequestHandler {
           ...asked,
           headers: headersOf(request),
           clientCertificate: clientCertificateOf(request.socket),
+          channelBinding: () => channelBindingOf(request.socket),
           signal: controller.signal,
         }),
         controller.signal,

@@ -12,6 +12,8 @@ export type HttpRequest = {
    * up on the ledger for each connection. undefined without one, also on a resumed session that names none.
    */
   readonly clientCertificate: Uint8Array | undefined
+  /** What names the TLS connection to both of its ends; see `channelBindingOf`. Absent or undefined: there is nothing. */
+  readonly channelBinding?: () => Uint8Array | undefined
   /** Whether it came over TLS. */
   readonly secure: boolean
   readonly remoteAddress: string

@@ -6,21 +6,31 @@ import { equalBytes, toHex } from "../../../client/index.ts"
 import { TlsCredentialsUnfitError } from "../../../gateway/errors/gateway.ts"
 import { clientCertificateOf } from "../../../gateway/http/clientCertificate.ts"
 import type { HttpServer } from "../../../gateway/http/httpServer.ts"
-import { echo, openListener, selfSigned } from "./listener.ts"
+import { echo, openListener, selfSigned, text } from "./listener.ts"
 
 type Identity = Awaited<ReturnType<typeof selfSigned>>
-type Exchange = { answer: string; session: Buffer | undefined; reused: boolean; protocol: string; serverName: string }
+type Exchange = {
+  answer: string
+  session: Buffer | undefined
+  reused: boolean
+  protocol: string
+  serverName: string
+  /** What the client knows the connection by. */
+  binding: string
+}
 
 /** One request over a TLS connection of its own, and the session that the server offered for the next. */
 async function exchange(port: number, options: ConnectionOptions, path = "/echo/"): Promise<Exchange> {
   return new Promise((resolve, reject) => {
-    let [answer, session, seen] = ["", undefined as Buffer | undefined, { reused: false, protocol: "", serverName: "" }]
+    let [answer, session] = ["", undefined as Buffer | undefined]
+    let seen = { reused: false, protocol: "", serverName: "", binding: "" }
     const socket: TLSSocket = tlsConnect({ port, host: "127.0.0.1", rejectUnauthorized: false, ...options }, () => {
       const { subject } = socket.getPeerCertificate()
       seen = {
         reused: socket.isSessionReused(),
         protocol: socket.getProtocol() ?? "",
         serverName: String(subject?.CN),
+        binding: bindingOf(socket).toString("hex"),
       }
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
     })
@@ -31,6 +41,11 @@ async function exchange(port: number, options: ConnectionOptions, path = "/echo/
     })
     socket.on("error", reject)
   })
+}
+
+function bindingOf(socket: TLSSocket): Buffer {
+  if (socket.getProtocol() !== "TLSv1.3") return socket.getFinished() ?? Buffer.alloc(0)
+  return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0))
 }
 
 describe("the TLS listener", () => {
@@ -82,6 +97,30 @@ describe("the TLS listener", () => {
 
     expect(second.reused).toBe(false)
     expect(lastSeen()?.clientCertificate).toBeUndefined()
+  })
+
+  it.each([
+    ["TLSv1.2", 12],
+    ["TLSv1.3", 32],
+  ] as const)("tells the route what the client knows the connection by, in %s", async (version, octets) => {
+    const bindings: string[] = []
+    const told = echo({
+      handle: async ({ channelBinding }) => {
+        bindings.push(Buffer.from(channelBinding?.() ?? []).toString("hex"))
+        return text("")
+      },
+    })
+    const opened = await openListener([told], { tls: server })
+    const only = { minVersion: version, maxVersion: version }
+    const own = Number(new URL(opened.tlsUrl ?? "").port)
+
+    const [one, other] = [await exchange(own, only), await exchange(own, only)]
+    await fetch(`${opened.plainUrl}/echo/`)
+    await opened.close(0)
+
+    expect(bindings).toEqual([one.binding, other.binding, ""])
+    expect(one.binding).toHaveLength(octets * 2)
+    expect(other.binding).not.toBe(one.binding)
   })
 
   it("answers what is for TLS only nowhere else", async () => {
