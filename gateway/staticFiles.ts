@@ -59,9 +59,10 @@ export async function keepFiles({
 
 /** Writes the CRLs that are due. */
 export function crlWriter(book: CrlBook, folder: string, log: Logger): () => Promise<boolean> {
+  const known: Parameters<typeof writeStatic>[2] = new Map()
   return async () => {
-    const { written, failed } = await writeStatic(book, folder)
-    if (written > 0) log.debug({ written }, "CRL files")
+    const { written, removed, failed } = await writeStatic(book, folder, known)
+    if (written + removed > 0) log.debug({ written, removed }, "CRL files")
     for (const { path, error } of failed) log.debug({ path, error: error.name, message: error.message }, "no CRL file")
     return failed.length > 0
   }

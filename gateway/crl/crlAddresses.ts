@@ -1,11 +1,11 @@
 import type { Hex } from "../../client/index.ts"
-import { SHARD_PLACES } from "./listing.ts"
+import { shardOf } from "./shards.ts"
 
 /** Where the CRLs of an issuer are. */
 export type CrlAddresses = {
   readonly complete: string
   readonly delta: string
-  /** @param name `{series}-{number}`. */
+  /** @param name As {@link shardOf} gives it. */
   readonly shard: (name: string) => string
   /** The shard of a place: what its certificate may name as cRLDistributionPoints. */
   readonly shardOf: (place: { readonly series: number; readonly index: number }) => string
@@ -19,6 +19,6 @@ export function crlAddresses(publicUrl: string, issuerKeyId: Hex): CrlAddresses 
     complete: `${base}.crl`,
     delta: `${base}-delta.crl`,
     shard,
-    shardOf: ({ series, index }) => shard(`${series}-${Math.floor(index / SHARD_PLACES)}`),
+    shardOf: (place) => shard(shardOf(place).name),
   }
 }

@@ -15,8 +15,9 @@ import type { Issuer } from "../issuers/issuer.ts"
 import { ChangeLog } from "./changeLog.ts"
 import { crlAddresses } from "./crlAddresses.ts"
 import { encodeEntryTail, EntryBuffer, writeCrl } from "./crlWriter.ts"
-import { byIndex, crlNumber, encodeSegment, readListing, SHARD_PLACES } from "./listing.ts"
+import { byIndex, crlNumber, encodeSegment, hasEnded, placedBatches, readListing } from "./listing.ts"
 import type { Listing, ListedRun, Segment } from "./listing.ts"
+import { shardEnds } from "./shards.ts"
 
 export type CrlContext = RevocationContext & {
   /** Where clients find this gateway, or the files that it writes: the address before `/crl/…`. It is written into CRLs. */
@@ -93,14 +94,19 @@ export class CrlBook {
     return this.#shelf(issuerKeyId).delta()
   }
 
-  /** @param name `{series}-{number}`. @throws like {@link complete}. */
+  /** @param name As `shardOf` gives it. @throws like {@link complete}. */
   async shard(issuerKeyId: Hex, name: string): Promise<SignedCrl> {
     return this.#shelf(issuerKeyId).shard(name)
   }
 
-  /** The names of all shards of an issuer, those without entries too. */
+  /** The names of all shards of an issuer, those without entries too, but not those whose certificates have all ended. */
   async shardNames(issuerKeyId: Hex): Promise<string[]> {
     return this.#shelf(issuerKeyId).shardNames()
+  }
+
+  /** The names of the shards that nobody needs any more: each of their certificates has ended. */
+  async endedShardNames(issuerKeyId: Hex): Promise<ReadonlySet<string>> {
+    return this.#shelf(issuerKeyId).endedShardNames()
   }
 
   health(): CrlHealth[] {
@@ -135,7 +141,8 @@ class Shelf {
   readonly #kept = new Map<string, Kept>()
   #listing: Listing | undefined
   #refreshing: Promise<Listing> | undefined
-  #names: string[] = []
+  #names = new Set<string>()
+  #ended: ReadonlySet<string> = new Set()
   #restsUntil = 0
   dirty = true
 
@@ -169,7 +176,7 @@ class Shelf {
 
   async shard(name: string): Promise<SignedCrl> {
     const listing = await this.#current()
-    if (!(await this.shardNames()).includes(name)) throw new CrlUnknownError()
+    if (!this.#names.has(name) && !this.#ended.has(name)) throw new CrlUnknownError()
     const segment = listing.segments.get(name)
     return this.#keep(name, segment, listing, async () => {
       const entries = segment === undefined ? [] : [await this.#encode(segment)]
@@ -180,7 +187,12 @@ class Shelf {
 
   async shardNames(): Promise<string[]> {
     await this.#current()
-    return this.#names
+    return [...this.#names]
+  }
+
+  async endedShardNames(): Promise<ReadonlySet<string>> {
+    await this.#current()
+    return this.#ended
   }
 
   health(): CrlHealth {
@@ -234,10 +246,12 @@ class Shelf {
     const began = performance.now()
     try {
       const before = this.#listing
-      const names = shardNamesOf(fleet, this.#issuer.keyId)
+      const shards = shardsOf(fleet, this.#issuer.keyId)
       const after = await readListing(this.#context, this.#issuer.keyId, fleet, before)
       this.#log.follow(before, after)
-      this.#names = names
+      this.#names = shards.names
+      this.#ended = shards.ended
+      for (const name of this.#kept.keys()) if (shards.ended.has(name)) this.#kept.delete(name)
       this.#listing = after
       const ended = performance.now()
       if (ended - began > LONG_READ_MS) this.#restsUntil = ended + REST_FACTOR * (ended - began)
@@ -293,15 +307,14 @@ class Shelf {
   }
 }
 
-function shardNamesOf({ head }: FreshFleet, issuerKeyId: Hex): string[] {
+function shardsOf({ head }: FreshFleet, issuerKeyId: Hex): { names: Set<string>; ended: Set<string> } {
+  const names = new Set<string>()
+  const ended = new Set<string>()
   const key = head.keyById(issuerKeyId)
-  if (key === undefined) return []
-  const batches = [...head.batches(key.manufacturerId)].filter(({ keyIndex, rawPublicKeys, series }) => {
-    return keyIndex === key.index && !rawPublicKeys && series >= 0x8000_0000
-  })
-  return batches.flatMap(({ series, size }) => {
-    return Array.from({ length: Math.ceil(size / SHARD_PLACES) }, (_, shard) => `${series}-${shard}`)
-  })
+  if (key === undefined) return { names, ended }
+  for (const [name, notAfter] of shardEnds(placedBatches(head, key)))
+    (hasEnded(notAfter, head) ? ended : names).add(name)
+  return { names, ended }
 }
 
 function deltaEntries(log: ChangeLog, listing: Listing): Uint8Array {

@@ -16,7 +16,7 @@ const MAX_AGE_SECONDS = 30
 const RETRY_SECONDS = 10
 
 /**
- * The CRLs: complete at `/crl/{issuer key id}.crl`, deltas at `/crl/{…}-delta.crl`, shards at `/crl/{…}/{series}-{number}.crl`,
+ * The CRLs: complete at `/crl/{issuer key id}.crl`, deltas at `/crl/{…}-delta.crl`, shards at `/crl/{…}/{shard}.crl`,
  * each with an ETag. RFC 2585, 3, and RFC 5280, 5.
  *
  * @param book Made of the context, where others need it too: for health, and for files.
@@ -34,7 +34,8 @@ export function crlRoutes(context: CrlContext, book: CrlBook = new CrlBook(conte
 }
 
 async function crlAt(book: CrlBook, path: string): Promise<SignedCrl> {
-  const [, digits, delta, shard] = /^\/crl\/([0-9a-f]{64})(?:(-delta)|\/(\d{1,10}-\d{1,7}))?\.crl$/.exec(path) ?? []
+  const [, digits, delta, shard] =
+    /^\/crl\/([0-9a-f]{64})(?:(-delta)|\/(\d{1,10}-\d{1,10}-\d{1,10}))?\.crl$/.exec(path) ?? []
   if (digits === undefined) throw new CrlUnknownError()
   const keyId: Hex = `0x${digits}`
   if (shard !== undefined) return book.shard(keyId, shard)

@@ -12,9 +12,7 @@ import {
 } from "../../client/index.ts"
 import type { RevocationContext } from "../issuers/context.ts"
 import { encodeEntryTail, EntryBuffer } from "./crlWriter.ts"
-
-/** How many places a shard covers: all revoked, with every extension, they stay below 1 MiB. */
-export const SHARD_PLACES = 8_192
+import { numberInShard, placeInShard, SHARD_PLACES, shardOf } from "./shards.ts"
 
 /** Ended batches stay listed for so long: RFC 5280, 3.3, wants each entry once more after the certificate's end. */
 const ENDED_BATCH_SECONDS = 30 * 86_400
@@ -37,9 +35,9 @@ export type ListedRun = {
   readonly seenAt: number
 }
 
-/** A part of an issuer's list: up to 8,192 places of a batch, or imported certificates. */
+/** A part of an issuer's list: a shard, or some imported certificates. Its runs and indexes number what is in it. */
 export type Segment = {
-  /** `{series}-{number}`, or `imported-{number}`. */
+  /** A shard's, or `imported-{number}`. */
   readonly name: string
   readonly runs: readonly ListedRun[]
   readonly count: number
@@ -74,7 +72,7 @@ export async function readListing(
   const collected = new Map<string, Collected>()
   const key = head.keyById(issuerKeyId)
   if (key !== undefined) {
-    const batches = [...head.batches(key.manufacturerId)].filter((batch) => isListed(batch, key, head))
+    const batches = placedBatches(head, key).filter((batch) => !hasEnded(batch.notAfter, head))
     for (const [done, { series }] of batches.entries()) {
       if (done % BATCHES_AT_ONCE === BATCHES_AT_ONCE - 1) await setImmediate()
       collectBatch(collected, context, { head, settled, key, series })
@@ -111,9 +109,16 @@ type Collected = {
 }
 type Fleet = { readonly head: FleetState; readonly settled: FleetState }
 
-function isListed(batch: Batch, key: LedgerKey, head: FleetState): boolean {
-  const ended = head.block.timestamp > batch.notAfter + ENDED_BATCH_SECONDS
-  return batch.keyIndex === key.index && !batch.rawPublicKeys && !ended && batch.series >= FIRST_POSITION_SERIES
+/** The batches of a key whose certificates are known by the places in their serial numbers. */
+export function placedBatches(head: FleetState, key: LedgerKey): Batch[] {
+  return [...head.batches(key.manufacturerId)].filter(({ keyIndex, rawPublicKeys, series }) => {
+    return keyIndex === key.index && !rawPublicKeys && series >= FIRST_POSITION_SERIES
+  })
+}
+
+/** Whether what ended at `notAfter` need not be listed any more. Times are Unix seconds. */
+export function hasEnded(notAfter: number, head: FleetState): boolean {
+  return head.block.timestamp > notAfter + ENDED_BATCH_SECONDS
 }
 
 function collectBatch(
@@ -124,14 +129,17 @@ function collectBatch(
   const { manufacturerId, keyId } = key
   const { chainId, contracts } = replica.deployment
   const binding = { chainId: BigInt(chainId), registry: contracts.devices.address, issuerKeyId: keyId }
-  const serialOf = (index: number): Uint8Array => encodePositionSerial({ ...binding, manufacturerId, series, index })
   for (const run of placeRuns({ head, settled, manufacturerId, series, issuerKeyId: keyId, onlyBad: true })) {
     // A run may reach over several shards.
-    for (let first = run.first; first <= run.last;) {
-      const shard = Math.floor(first / SHARD_PLACES)
-      const last = Math.min(run.last, (shard + 1) * SHARD_PLACES - 1)
-      runsOf(collected, `${series}-${shard}`, serialOf).push({ ...factsOf(run), first, last })
-      first = last + 1
+    for (let index = run.first; index <= run.last;) {
+      const shard = shardOf({ series, index })
+      const serialOf = (number: number): Uint8Array => {
+        return encodePositionSerial({ ...binding, manufacturerId, ...placeInShard(shard, number) })
+      }
+      const last = numberInShard(shard, { series, index: Math.min(run.last, shard.lastIndex) })
+      const first = numberInShard(shard, { series, index })
+      runsOf(collected, shard.name, serialOf).push({ ...factsOf(run), first, last })
+      index = shard.lastIndex + 1
     }
   }
 }
@@ -148,7 +156,7 @@ async function collectImported(
   for await (const entry of serials.ofIssuer(key.keyId)) {
     ordinal++
     if (ordinal % SHARD_PLACES === 0) listed = new Map()
-    if (head.block.timestamp > entry.notAfter + ENDED_BATCH_SECONDS) continue
+    if (hasEnded(entry.notAfter, head)) continue
     const status = credentialStatus({ ...entry, head, settled, issuerKeyId: key.keyId })
     if (status.status !== "revoked" && status.status !== "onHold") continue
     listed.set(ordinal, fromHex(entry.serial))
@@ -183,7 +191,8 @@ function settleSegment(
   head: FleetState,
   settled: FleetState,
 ): Segment | undefined {
-  const runs = found?.runs ?? []
+  // Of a shard's batches each brings its own, in the order in which they were registered.
+  const runs = (found?.runs ?? []).toSorted((one, other) => one.first - other.first)
   if (previous !== undefined && sameRuns(runs, previous.runs)) return previous
   const seenAt = head.block.number
   const before = previous === undefined ? new Map<number, ListedRun>() : byIndex(previous.runs)

@@ -150,7 +150,7 @@ export class CrlUnknownError extends RevocationError {
 
   constructor() {
     super("There is no such CRL.", {
-      hint: "The address has the issuer key's id in hex, and of a shard the batch's series and the shard's number.",
+      hint: "The address has the issuer key's id in hex, and of a shard its first series, first and last index.",
       docs: "docs/errors.md#crl-unknown",
     })
   }

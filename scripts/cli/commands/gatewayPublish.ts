@@ -55,7 +55,7 @@ async function publish(options: Options): Promise<Answer> {
       ...(mostEntries === undefined ? {} : { mostEntries }),
     })
     const out = resolve(options.out)
-    const { written, left, failed } = await writeStatic(book, out)
+    const { written, left, removed, failed } = await writeStatic(book, out)
     const nextUpdate = book.health().flatMap((crl) => (crl.nextUpdate === undefined ? [] : [crl.nextUpdate]))
     const until = nextUpdate.length === 0 ? null : new Date(Math.min(...nextUpdate) * 1000).toISOString()
     book.close()
@@ -68,6 +68,7 @@ async function publish(options: Options): Promise<Answer> {
         out,
         written,
         left,
+        removed,
         answers,
         nextUpdate: until,
         failed: failed.map(({ path, error }) => ({ path, error: error.name, message: error.message })),
@@ -75,6 +76,7 @@ async function publish(options: Options): Promise<Answer> {
       text: () =>
         [
           `${written} CRLs written to ${printable(out)}, ${left} were as new already; run it again before ${until ?? "…"}`,
+          ...(removed > 0 ? [`${removed} CRLs removed: their certificates have ended`] : []),
           ...(options.ocsp === true ? [`${answers} OCSP answers written`] : []),
           ...failed.map(({ path, error }) => `not written: ${path}: ${error.message}`),
         ].join("\n"),

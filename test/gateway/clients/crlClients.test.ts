@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { crlAddresses, CrlBook, crlRoutes } from "../../../gateway/crl/index.ts"
+import { shardOf } from "../../../gateway/crl/shards.ts"
 import { FakeFactory, MAKER, SERIES } from "../fakeFactory.ts"
 import { serveRoutes } from "../serveRoutes.ts"
 import { KeyFiles } from "./keyFiles.ts"
@@ -30,10 +31,17 @@ beforeAll(async () => {
   server = await serveRoutes(crlRoutes(context, book), port)
   files = new KeyFiles(factory)
   for (const [index, name] of ["good", "revoked", "held"].entries()) await files.device(factory, name, index)
-  const { shardOf } = crlAddresses(server.url, factory.signer.keyId)
+  const addresses = crlAddresses(server.url, factory.signer.keyId)
   for (const index of [8_000, 9_000]) {
-    await files.device(factory, `at-${index}`, index, { crlUrl: shardOf({ series: SERIES, index }) })
+    await files.device(factory, `at-${index}`, index, { crlUrl: addresses.shardOf({ series: SERIES, index }) })
   }
+  // Two small batches, whose devices find each other's CRLs in one shard.
+  for (const series of [SERIES + 1, SERIES + 2]) {
+    factory.fleet.addBatch(MAKER, series, 8)
+    const crlUrl = addresses.shardOf({ series, index: 5 })
+    await files.device(factory, `small-${series - SERIES}`, 5, { serial: factory.serial(5, series), crlUrl })
+  }
+  fleet.mark(MAKER, SERIES + 2, 5, { reason: 4 })
 })
 
 afterAll(async () => {
@@ -66,7 +74,7 @@ describe("openssl", () => {
     const { all } = await run("openssl", ["crl", "-in", crl, "-CAfile", files.at("ca.pem"), "-noout", "-text"])
     expect(all).toContain("verify OK")
     expect(all).toMatch(/X509v3 CRL Number:\s+\d{19}/)
-    expect(all.match(/Serial Number: /g)).toHaveLength(3)
+    expect(all.match(/Serial Number: /g)).toHaveLength(4)
     for (const text of ["Key Compromise", "Certificate Hold", "Invalidity Date", "X509v3 Freshest CRL"]) {
       expect(all).toContain(text)
     }
@@ -81,8 +89,8 @@ describe("openssl", () => {
 
   it("goes by the shard that a certificate names, and by no other", async () => {
     const [first, second] = [
-      await fetch("shard-0.pem", `${digits()}/${SERIES}-0.crl`),
-      await fetch("shard-1.pem", `${digits()}/${SERIES}-1.crl`),
+      await fetch("shard-0.pem", `${digits()}/${shardOf({ series: SERIES, index: 8_000 }).name}.crl`),
+      await fetch("shard-1.pem", `${digits()}/${shardOf({ series: SERIES, index: 9_000 }).name}.crl`),
     ]
     expect(await verify("at-8000", "-extended_crl", "-CRLfile", first)).toBe("good")
     expect(await verify("at-9000", "-extended_crl", "-CRLfile", second)).toBe("certificate revoked")
@@ -92,6 +100,17 @@ describe("openssl", () => {
   it("downloads the shard from where the certificate says", async () => {
     expect(await verify("at-8000", "-extended_crl", "-crl_download")).toBe("good")
     expect(await verify("at-9000", "-extended_crl", "-crl_download")).toBe("certificate revoked")
+  })
+
+  it("finds small batches of neighbouring series in one shard", async () => {
+    const small = [1, 2].map((more) => shardOf({ series: SERIES + more, index: 5 }).name)
+    expect(small[0]).toBe(small[1])
+    const shard = await fetch("small.pem", `${digits()}/${small[0]}.crl`)
+    expect(await verify("small-1", "-extended_crl", "-CRLfile", shard)).toBe("good")
+    expect(await verify("small-2", "-extended_crl", "-CRLfile", shard)).toBe("certificate revoked")
+    expect(await verify("small-1", "-extended_crl", "-crl_download")).toBe("good")
+    expect(await verify("small-2", "-extended_crl", "-crl_download")).toBe("certificate revoked")
+    expect(await verify("at-8000", "-extended_crl", "-CRLfile", shard)).toBe("different CRL scope")
   })
 
   it("applies a delta to the CRL that it has, also the end of a hold", async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { defaultCrypto, StaleHeadError, toHex } from "../../../client/index.ts"
 import * as revocationErrors from "../../../gateway/errors/revocation.ts"
@@ -9,6 +10,7 @@ import type { CrlContext, SignedCrl } from "../../../gateway/crl/index.ts"
 import { CRL_FAILURE } from "../../../gateway/crl/failures.ts"
 import { readCrl, verifyCrl } from "../../../gateway/crl/crlReader.ts"
 import { writeCrl } from "../../../gateway/crl/crlWriter.ts"
+import { numberInShard, placeInShard, shardEnds, shardNamed, shardOf } from "../../../gateway/crl/shards.ts"
 import { FakeFactory, MAKER, MemorySerials, SERIES } from "../fakeFactory.ts"
 import { findRoute } from "../serveRoutes.ts"
 
@@ -211,7 +213,7 @@ describe("the complete CRL", () => {
     book = new CrlBook(context({ mostEntries: 100 }))
     factory.fleet.changeBatch(MAKER, SERIES, { mark: "revoked", changedAt: NOW, reason: 5 })
     await expect(complete()).rejects.toMatchObject({ code: "CRL_TOO_LARGE", entries: SIZE })
-    const shard = await book.shard(factory.signer.keyId, `${SERIES}-0`)
+    const shard = await book.shard(factory.signer.keyId, shardOf({ series: SERIES, index: 8_192 }).name)
     expect(listed(shard)).toHaveLength(8_192)
     expect(shard.der.length).toBeLessThan(2 ** 20)
   })
@@ -310,12 +312,13 @@ describe("shards", () => {
   it("list the places of their part alone, and name their own address", async () => {
     for (const index of [0, 8_191, 8_192, 19_999]) factory.fleet.mark(MAKER, SERIES, index)
     const names = await book.shardNames(factory.signer.keyId)
-    expect(names).toEqual([`${SERIES}-0`, `${SERIES}-1`, `${SERIES}-2`])
+    expect(names).toHaveLength(16)
     const shards = await Promise.all(names.map((name) => book.shard(factory.signer.keyId, name)))
-    expect(shards.map((shard) => listed(shard).map(([index]) => index))).toEqual([[0, 8_191], [8_192], [19_999]])
-    const { shardOf } = crlAddresses("http://gateway.example", factory.signer.keyId)
-    const address = shardOf({ series: SERIES, index: 8_192 })
-    const point = readCrl(shards[1]!.der).issuingDistributionPoint!
+    const found = shards.map((shard) => listed(shard).map(([index]) => index))
+    expect(found.filter(({ length }) => length > 0)).toEqual([[0], [8_191], [8_192], [19_999]])
+    const addresses = crlAddresses("http://gateway.example", factory.signer.keyId)
+    const address = addresses.shardOf({ series: SERIES, index: 8_192 })
+    const point = readCrl(shards[14]!.der).issuingDistributionPoint!
     expect(new TextDecoder().decode(point)).toContain(address)
   })
 
@@ -327,11 +330,85 @@ describe("shards", () => {
       factory.fleet.mark(MAKER, SERIES, 8_200)
     })
     const after = await all()
-    expect(after.map((shard, i) => shard === before[i])).toEqual([true, false, true])
+    expect(after.flatMap((shard, i) => (shard === before[i] ? [] : [i]))).toEqual([14])
+  })
+
+  it("are shared by batches of neighbouring series", async () => {
+    const { keyId } = factory.signer
+    const batches = 100
+    for (let batch = 1; batch <= batches; batch++) factory.fleet.addBatch(MAKER, SERIES + batch, 5)
+    const names = await book.shardNames(keyId)
+    expect(names).toHaveLength(16)
+    const name = shardOf({ series: SERIES + 1, index: 4 }).name
+    expect(names).toContain(name)
+    // In another order than that of their series.
+    for (const batch of [70, 3, 4]) factory.fleet.mark(MAKER, SERIES + batch, 4)
+    block(() => {
+      factory.fleet.mark(MAKER, SERIES + 3, 3)
+    })
+    const serials = [...readCrl((await book.shard(keyId, name)).der).entries()].map(({ serial }) => toHex(serial))
+    expect(serials).toEqual([3, 4, 70].map((batch) => toHex(factory.serial(4, SERIES + batch))))
+    const before = await book.shard(keyId, name)
+    block(() => {
+      factory.fleet.addBatch(MAKER, SERIES + batches + 1, 5)
+    })
+    expect(await book.shard(keyId, name)).toBe(before)
+    // Deltas know their serials too.
+    block(() => {
+      factory.fleet.mark(MAKER, SERIES + 9, 4, { reason: 4 })
+    })
+    const changed = [...readCrl((await delta()).der).entries()].map(({ serial }) => toHex(serial))
+    expect(changed).toContain(toHex(factory.serial(4, SERIES + 9)))
+  })
+
+  it("stay below 1 MiB with everybody in them revoked, of whatever batches", async () => {
+    const { keyId } = factory.signer
+    const more = { since: NOW - 9, reason: 1, subject: "0x1", invalidityDate: NOW - 999 } as const
+    const series = SERIES - 1 + 16
+    for (let batch = 0; batch < 16; batch++) {
+      factory.fleet.addBatch(MAKER, series + batch, 1_024)
+      for (let index = 512; index < 1_024; index++) factory.fleet.mark(MAKER, series + batch, index, more)
+    }
+    const { name } = shardOf({ series, index: 512 })
+    const shard = await book.shard(keyId, name)
+    expect([...readCrl(shard.der).entries()]).toHaveLength(8_192)
+    expect(shard.der.length).toBeLessThan(2 ** 20)
+  })
+
+  it("are as few as the devices need, whatever the batches", () => {
+    // A day of one batch a second, and one batch for a whole factory.
+    const day = Array.from({ length: 86_400 }, (_, i) => ({ series: SERIES + i, size: 5, notAfter: 0 }))
+    expect(shardEnds(day).size).toBeLessThan(130)
+    expect(shardEnds([{ series: SERIES, size: 1_000_000, notAfter: 0 }]).size).toBe(14 + 122)
+  })
+
+  it("have each place in one of them, told by series and index alone", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2 ** 31, max: 2 ** 32 - 1 }),
+        fc.integer({ min: 0, max: 2 ** 32 - 2 }),
+        (series, i) => {
+          for (const index of [i, i % 8_192, i % 64]) {
+            const shard = shardOf({ series, index })
+            const number = numberInShard(shard, { series, index })
+            expect(number).toBeGreaterThanOrEqual(0)
+            expect(number).toBeLessThan(8_192)
+            expect(placeInShard(shard, number)).toEqual({ series, index })
+            expect(shardOf(placeInShard(shard, 8_191)).name).toBe(shard.name)
+            expect(shardOf(placeInShard(shard, 0)).name).toBe(shard.name)
+            expect(shardNamed(shard.name)).toEqual(shard)
+          }
+        },
+      ),
+    )
+    for (const name of ["", "x", "2147483649-0-0", "2147483648-0-1", "2147483648-3-3", "02147483648-0-0"]) {
+      expect(shardNamed(name)).toBeUndefined()
+    }
   })
 
   it("are there for the places of the ledger alone", async () => {
-    for (const name of [`${SERIES}-3`, `${SERIES + 1}-0`, "1-0"]) {
+    const beyond = shardOf({ series: SERIES, index: 24_576 }).name
+    for (const name of [beyond, `${SERIES}-0-0`, `${SERIES + 8_192}-0-0`, "1-0-0", "imported-0"]) {
       await expect(book.shard(factory.signer.keyId, name)).rejects.toMatchObject({ code: "CRL_UNKNOWN" })
     }
   })
@@ -354,7 +431,7 @@ describe("the CRL routes", () => {
 
   it("give each CRL at its address, with an entity tag", async () => {
     const digits = factory.signer.keyId.slice(2)
-    for (const path of [`/crl/${digits}.crl`, `/crl/${digits}-delta.crl`, `/crl/${digits}/${SERIES}-2.crl`]) {
+    for (const path of [`/crl/${digits}.crl`, `/crl/${digits}-delta.crl`, `/crl/${digits}/${SERIES}-8192-16383.crl`]) {
       const { status, headers, body } = await call(path)
       expect([status, headers["Content-Type"]]).toEqual([200, "application/pkix-crl"])
       expect(readCrl(body as Uint8Array).number).toBeDefined()
@@ -365,7 +442,7 @@ describe("the CRL routes", () => {
 
   it("know no others", async () => {
     const digits = factory.signer.keyId.slice(2)
-    const paths = ["", "x.crl", digits, `${digits.toUpperCase()}.crl`, `${"0".repeat(64)}.crl`, `${digits}/1-1.crl`]
+    const paths = ["", "x.crl", digits, `${digits.toUpperCase()}.crl`, `${"0".repeat(64)}.crl`, `${digits}/1-1-1.crl`]
     for (const path of [...paths, `${digits}/../${digits}.crl`, `${digits}/%2e%2e.crl`]) {
       expect((await call(`/crl/${path}`)).status).toBe(404)
     }
@@ -396,15 +473,15 @@ describe("writeStatic", () => {
   })
 
   it("writes the files of all addresses, and again only those that are newer", async () => {
-    expect(await writeStatic(book, folder)).toEqual({ written: 5, left: 0, failed: [] })
+    expect(await writeStatic(book, folder)).toEqual({ written: 18, left: 0, removed: 0, failed: [] })
     const digits = factory.signer.keyId.slice(2)
     expect(readdirSync(join(folder, "crl")).sort()).toEqual([digits, `${digits}-delta.crl`, `${digits}.crl`].sort())
-    expect(readdirSync(join(folder, "crl", digits))).toHaveLength(3)
-    expect(await writeStatic(book, folder)).toEqual({ written: 0, left: 5, failed: [] })
+    expect(readdirSync(join(folder, "crl", digits))).toHaveLength(16)
+    expect(await writeStatic(book, folder)).toEqual({ written: 0, left: 18, removed: 0, failed: [] })
     block(() => {
       factory.fleet.mark(MAKER, SERIES, 8_200)
     })
-    expect(await writeStatic(book, folder)).toEqual({ written: 3, left: 2, failed: [] })
+    expect(await writeStatic(book, folder)).toEqual({ written: 3, left: 15, removed: 0, failed: [] })
   })
 
   it("never puts an older list in the place of a newer one, but replaces what is damaged", async () => {
@@ -430,13 +507,50 @@ describe("writeStatic", () => {
     expect(readCrl(new Uint8Array(readFileSync(file))).number).toBe((await complete()).number)
   })
 
+  it("removes shards whose certificates have all ended, and no other file", async () => {
+    const digits = factory.signer.keyId.slice(2)
+    const shards = (): string[] => readdirSync(join(folder, "crl", digits)).sort()
+    const later = SERIES + 8_192
+    factory.fleet.addBatch(MAKER, later, 2, { notAfter: NOW + 1_000 })
+    await writeStatic(book, folder)
+    const all = shards()
+    writeFileSync(join(folder, "crl", digits, "notes.txt"), "ours")
+    writeFileSync(join(folder, "crl", digits, "2147483648-0.crl"), "another's")
+    block(() => undefined, 1_000 + 30 * 86_400 - 10)
+    expect((await writeStatic(book, folder)).removed).toBe(0)
+    block(() => undefined, 20)
+    // A gateway that knows more of the ledger has written one of them.
+    const newer = new CrlBook(context())
+    const [kept = "", gone = ""] = [0, 1].map((index) => `${shardOf({ series: later, index }).name}.crl`)
+    const { der } = await newer.shard(factory.signer.keyId, kept.slice(0, -4))
+    expect(all).toEqual(expect.arrayContaining([kept, gone]))
+    const numbered = await writeCrl({
+      issuerDer: factory.issuer.certificate.subjectDer,
+      signer: factory.signer,
+      authorityKeyIdentifier: factory.issuer.keyIdentifier,
+      thisUpdate: clock + 2,
+      nextUpdate: clock + 100,
+      number: readCrl(der).number! + 1n,
+      entries: [],
+    })
+    writeFileSync(join(folder, "crl", digits, kept), numbered)
+    expect((await writeStatic(book, folder)).removed).toBe(1)
+    expect(shards()).toEqual([...all.filter((name) => name !== gone), "2147483648-0.crl", "notes.txt"].sort())
+    // Somebody registers a batch of a series in between: its shard is there again.
+    block(() => {
+      factory.fleet.addBatch(MAKER, later + 1, 2)
+    })
+    await writeStatic(book, folder)
+    expect(shards()).toContain(gone)
+  })
+
   it("says what it could not make, and leaves it as it was", async () => {
     await writeStatic(book, folder)
     book = new CrlBook(context({ mostEntries: 10 }))
     factory.fleet.mine()
     factory.fleet.changeBatch(MAKER, SERIES, { mark: "revoked", changedAt: NOW, reason: 5 })
     const { written, failed } = await writeStatic(book, folder)
-    expect(written).toBe(4)
+    expect(written).toBe(17)
     expect(failed.map(({ error }) => error.name)).toEqual(["CrlTooLargeError"])
   })
 })
