@@ -73,7 +73,7 @@ beforeAll(async () => {
     "make",
     "fleet/",
     "--count",
-    "4",
+    "5",
     "--manufacturer",
     "2",
     "--gateway",
@@ -166,12 +166,13 @@ describe("fleetroot gateway", () => {
   })
 
   it("goes on after kill -9, also while the ledger is away", async () => {
+    expect((await cli.run("revoke", "fleet/certs/4.pem", "--manufacturer", "2")).code).toBe(0)
     const first = await serve()
     first.child.kill("SIGKILL")
     await first.ended
 
     const second = await serve()
-    expect(await opensslOcsp("fleet/certs/0.pem")).toContain("revoked")
+    expect(await opensslOcsp("fleet/certs/4.pem")).toContain("revoked")
     second.child.kill("SIGTERM")
     expect((await second.ended).code).toBe(0)
 
@@ -183,7 +184,7 @@ describe("fleetroot gateway", () => {
     running.push(away)
     const ready = await untilReady()
     expect(ready).toMatchObject({ ready: true, warnings: [expect.stringContaining("the last sync failed")] })
-    expect(await opensslOcsp("fleet/certs/0.pem")).toContain("revoked")
+    expect(await opensslOcsp("fleet/certs/4.pem")).toContain("revoked")
   })
 
   async function untilReady(): Promise<unknown> {
@@ -348,24 +349,33 @@ describe("fleetroot gateway", () => {
   })
 })
 
+/** A fleet of certificates whose serial numbers are no positions, registered once for all tests that want it. */
+function oldFleet(): Promise<void> {
+  made ??= makeOldFleet()
+  return made
+}
+let made: Promise<void> | undefined
+
+async function makeOldFleet(): Promise<void> {
+  new OpensslCa(folder.path).issue(4)
+  const steps = [
+    ["key", "add", "--manufacturer", "2", "--cert", "ca.pem", "--key", "ca.key", "--purpose", "issuer"],
+    [
+      ...words("batch register --manufacturer 2 --issuer ca.pem certs/"),
+      ...words("--manifest old.manifest --receipts old-receipts/"),
+    ],
+    ["revoke", "certs/2.pem", "--manufacturer", "2", "--receipts", "old-receipts/", "--reason", "superseded"],
+  ]
+  for (const step of steps) {
+    const { code, stderr } = await cli.run(...step)
+    if (code !== 0) throw new Error(`${step.join(" ")}: ${stderr}`)
+  }
+}
+
 describe("fleetroot gateway import", () => {
   const ISSUER = ["--issuer", "ca.pem", "--state", "gw"]
 
-  beforeAll(async () => {
-    new OpensslCa(folder.path).issue(4)
-    const steps = [
-      ["key", "add", "--manufacturer", "2", "--cert", "ca.pem", "--key", "ca.key", "--purpose", "issuer"],
-      [
-        ...words("batch register --manufacturer 2 --issuer ca.pem certs/"),
-        ...words("--manifest old.manifest --receipts old-receipts/"),
-      ],
-      ["revoke", "certs/2.pem", "--manufacturer", "2", "--receipts", "old-receipts/", "--reason", "superseded"],
-    ]
-    for (const step of steps) {
-      const { code, stderr } = await cli.run(...step)
-      if (code !== 0) throw new Error(`${step.join(" ")}: ${stderr}`)
-    }
-  })
+  beforeAll(oldFleet)
 
   it("imports nothing when one is wrong, and says which", async () => {
     mkdirSync(cli.at("mixed"), { recursive: true })
@@ -401,7 +411,7 @@ describe("fleetroot gateway import", () => {
 
     expect(imported).toMatchObject({ code: 0, answer: { read: 4, added: 0, known: 4, placed: 4, notPlaced: 0 } })
     expect(again).toMatchObject({ code: 0, answer: { added: 0, placed: 4 } })
-    expect(positions).toMatchObject({ code: 0, answer: { read: 4, added: 0, positions: 4 } })
+    expect(positions).toMatchObject({ code: 0, answer: { read: 5, added: 0, positions: 5 } })
     expect(wrong.code).toBe(1)
   })
 
@@ -454,6 +464,8 @@ describe("fleetroot gateway import", () => {
 })
 
 describe("two gateways on one database", () => {
+  beforeAll(oldFleet)
+
   it("answer for what was imported once, and for positions while the database is gone", async () => {
     const postgres = await TestPostgres.start()
     const shared = cli.with({ FLEETROOT_DATABASE: postgres.url })
@@ -493,22 +505,28 @@ describe("two gateways on one database", () => {
 
 describe("fleetroot gateway publish", () => {
   it("writes CRLs that openssl takes, once", async () => {
-    const issuer = ["--issuer-cert", "fleet/ca.pem", "--issuer-key", "fleet/ca.key", "--state", "publish-state"]
-    const publish = ["gateway", "publish", "--out", "www/", "--public-url", "http://pki.test", "--ocsp", ...issuer]
-    const { code, answer } = await cli.json(...publish)
-    const again = await cli.json(...publish)
-    const keyId = parseCertificate(readOneCertificate(cli.text("fleet/ca.pem"))).keyId.slice(2)
+    const ca = words("--issuer-cert static/ca.pem --issuer-key static/ca.key")
+    const steps = [
+      "fleet make static/ --count 4 --manufacturer 2",
+      "key add --manufacturer 2 --cert static/ca.pem --key static/ca.key --purpose issuer",
+      "batch register --manufacturer 2 --issuer static/ca.pem --issuer-key static/ca.key static/certs/",
+      "revoke static/certs/0.pem --manufacturer 2 --reason keyCompromise",
+    ]
+    for (const step of steps) expect(await cli.run(...words(step))).toMatchObject({ code: 0 })
+    const publish = ["gateway", "publish", "--out", "www/", "--public-url", "http://pki.test", "--ocsp", ...ca]
+    const { code, answer } = await cli.json(...publish, "--state", "publish-state")
+    const again = await cli.json(...publish, "--state", "publish-state")
+    const keyId = parseCertificate(readOneCertificate(cli.text("static/ca.pem"))).keyId.slice(2)
 
     expect(code).toBe(0)
-    expect(answer).toMatchObject({ left: 0, failed: [] })
+    // The complete CRL, its delta, and three shards: of index 0, of index 1, and of indexes 2 and 3.
+    expect(answer).toMatchObject({ written: 5, left: 0, removed: 0, answers: 4, failed: [] })
     const files = readdirSync(cli.at("www"), { recursive: true, withFileTypes: true })
-    // Of each of the fleet's four devices, and of what enrolled besides.
-    expect(answer["answers"]).toBeGreaterThanOrEqual(4)
     expect(Number(answer["written"]) + Number(answer["answers"])).toBe(files.filter((file) => file.isFile()).length)
     expect(new Date(answer["nextUpdate"] as string).getTime()).toBeGreaterThan(Date.now())
     expect(again.code).toBe(0)
     const { stdout } = await run("openssl", [
-      ...words(`crl -inform DER -in ${cli.at(`www/crl/${keyId}.crl`)} -noout -text -CAfile ${cli.at("fleet/ca.pem")}`),
+      ...words(`crl -inform DER -in ${cli.at(`www/crl/${keyId}.crl`)} -noout -text -CAfile ${cli.at("static/ca.pem")}`),
     ])
     expect(stdout).toContain("Key Compromise")
     expect(stdout).toContain(`http://pki.test/crl/${keyId}-delta.crl`)
