@@ -1,3 +1,4 @@
+export * from "./abi.ts"
 export * from "./base.ts"
 export * from "./batch.ts"
 export * from "./cose.ts"

@@ -1,4 +1,3 @@
-import { keccak256, stringToHex } from "viem/utils"
 import { ecdsaRawToDer, normalizeLowS, splitRaw } from "../crypto/ecdsa.ts"
 import { concatBytes, fromHex, toHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
@@ -8,6 +7,7 @@ import type { KeySigner } from "../crypto/signer.ts"
 import { verifyDigest } from "../crypto/verifyDigest.ts"
 import { FleetrootError } from "../errors/base.ts"
 import { ReleaseFieldError, ReleaseSignatureInvalidError, ReleaseSignerError } from "../errors/firmware.ts"
+import { keccakText } from "../ledger/abi/keccakHex.ts"
 import { preimage } from "../ledger/statements.ts"
 import { isPlainText } from "./product.ts"
 import { assertSecurityVersion } from "./securityVersion.ts"
@@ -80,8 +80,8 @@ export function releaseStatement(fields: ReleaseFields): Uint8Array {
       imageDigest,
       fields.manifestDigest ?? ZERO_HASH,
       // EIP-712: a string counts as its Keccak-256.
-      keccak256(stringToHex(version)),
-      keccak256(stringToHex(uri)),
+      keccakText(version),
+      keccakText(uri),
     ],
   )
 }

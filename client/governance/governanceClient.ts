@@ -1,8 +1,8 @@
-import { encodeFunctionData } from "viem/utils"
 import { fleetrootAccessAbi } from "../abi/FleetrootAccess.ts"
 import { manufacturerRegistryAbi } from "../abi/ManufacturerRegistry.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { ReplyMalformedError } from "../errors/ledger.ts"
+import { encodeCall } from "../ledger/abi/functionData.ts"
 import { decodeView, encodeView } from "../ledger/contractCalls.ts"
 import type { Ledger, Manufacturer } from "../ledger/ledger.ts"
 import { assertAddress } from "../ledger/limits.ts"
@@ -39,7 +39,7 @@ export class GovernanceClient {
   /** Admits a manufacturer, or schedules its admission where the consortium must wait. */
   async admit({ controller, name, metadataURI = "" }: Admission): Promise<AdmissionResult> {
     assertAddress(controller, "a controller")
-    const data = encodeFunctionData({
+    const data = encodeCall({
       abi: manufacturerRegistryAbi,
       functionName: "admit",
       args: [controller, name, metadataURI],

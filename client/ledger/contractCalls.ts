@@ -1,8 +1,10 @@
-import { decodeErrorResult, decodeFunctionResult, encodeFunctionData, encodeFunctionResult } from "viem/utils"
 import type { Abi, ContractFunctionArgs, ContractFunctionName, ContractFunctionReturnType } from "viem"
 import { errorsAbi } from "../abi/errors.ts"
 import { ContractRevertedError, ReplyMalformedError, RpcRejectedError } from "../errors/ledger.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { decodeError } from "./abi/errorData.ts"
+import { decodeResult, encodeCall } from "./abi/functionData.ts"
+import type { FunctionCall } from "./abi/functionData.ts"
 import { revertHint } from "./revertHints.ts"
 import { decodeUintList, returnsUintList } from "./uintList.ts"
 
@@ -18,12 +20,12 @@ export type ViewCall<abi extends Abi, name extends ViewName<abi>> = {
 
 /** The call data of a view. */
 export function encodeView<const abi extends Abi, name extends ViewName<abi>>(call: ViewCall<abi, name>): Hex {
-  return encodeFunctionData(call as unknown as Parameters<typeof encodeFunctionData>[0])
+  return encodeCall(call as unknown as FunctionCall)
 }
 
 /**
- * Decodes what a node says that a view returned, and accepts it only if encoding it again gives the same bytes: no word out of
- * its type's range, no dirty padding, nothing behind the end.
+ * Decodes what a node says that a view returned, and accepts only what encoding it again would give the same bytes of: no word out
+ * of its type's range, no dirty padding, nothing behind the end.
  *
  * @throws ReplyMalformedError
  */
@@ -47,36 +49,27 @@ export function decodeView<const abi extends Abi, name extends ViewName<abi>>(
     throw new ReplyMalformedError({ what, expected: "a canonical list of words", found: data.slice(0, 74) })
   }
   try {
-    const value = decodeFunctionResult({ ...untyped, data })
-    const again = encodeFunctionResult({ ...untyped, result: value })
-    if (again === data) return value as ContractFunctionReturnType<abi, "view" | "pure", name>
+    return decodeResult(untyped, data) as ContractFunctionReturnType<abi, "view" | "pure", name>
   } catch (cause) {
-    throw new ReplyMalformedError({ what, expected: "the function's return type", found: data.slice(0, 74), cause })
+    const expected = "the function's return type in canonical ABI encoding"
+    throw new ReplyMalformedError({ what, expected, found: data.slice(0, 74), cause })
   }
-  throw new ReplyMalformedError({ what, expected: "canonical ABI encoding", found: data.slice(0, 74) })
 }
 
 /** The custom error in a node's refusal; undefined if it holds none of ours. */
 export function decodeRevert(error: unknown, functionName: string): ContractRevertedError | undefined {
   const data = revertData(error)
   if (data === undefined || data === "0x") return undefined
+  const { errorName, args } = knownError(data) ?? { errorName: "an error not of ours", args: [data.slice(0, 74)] }
+  return new ContractRevertedError({ functionName, errorName, args, hint: revertHint(errorName), cause: error })
+}
+
+function knownError(data: Hex): ReturnType<typeof decodeError> {
   try {
-    const { errorName, args } = decodeErrorResult({ abi: errorsAbi, data })
-    const values = args ?? []
-    return new ContractRevertedError({
-      functionName,
-      errorName,
-      args: values,
-      hint: revertHint(errorName),
-      cause: error,
-    })
+    return decodeError(errorsAbi, data)
   } catch {
-    return new ContractRevertedError({
-      functionName,
-      errorName: "an error not of ours",
-      args: [data.slice(0, 74)],
-      cause: error,
-    })
+    // Right selector, wrong values: no contract of ours said this.
+    return undefined
   }
 }
 

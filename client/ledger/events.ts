@@ -1,8 +1,9 @@
-import { decodeEventLog, encodeAbiParameters, encodeEventTopics } from "viem/utils"
 import type { Abi } from "viem"
 import { FleetrootError } from "../errors/base.ts"
 import { ReplyMalformedError, RpcRejectedError } from "../errors/ledger.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { abiItem } from "./abi/abiItem.ts"
+import { decodeEvent, encodeTopics } from "./abi/eventData.ts"
 import type { JsonRpc } from "./rpc/jsonRpc.ts"
 import { parseHash, parseQuantity } from "./rpcBlock.ts"
 
@@ -35,7 +36,7 @@ const SMALLEST_RANGE = 16
  * @throws ReplyMalformedError when an event is not what was asked for.
  */
 export async function readEvents(rpc: JsonRpc, query: EventQuery): Promise<LedgerEvent[]> {
-  const topics = topicsOf(query.abi, query.eventName, query.args ?? {})
+  const topics = encodeTopics(abiItem(query.abi, "event", query.eventName), query.args ?? {})
   const events: LedgerEvent[] = []
   let from = query.fromBlock
   let span = query.toBlock - query.fromBlock + 1
@@ -74,65 +75,24 @@ function parseEvent(log: unknown, query: EventQuery, from: number, to: number): 
   if (!Array.isArray(topics) || typeof data !== "string") {
     throw new ReplyMalformedError({ what, expected: "topics and data", found: typeof topics })
   }
-  let decoded: { eventName: string; args: unknown }
+  let args: Record<string, unknown>
   try {
-    decoded = decodeEventLog({
-      abi: query.abi,
-      topics: topics as [Hex, ...Hex[]],
-      data: data as Hex,
-      strict: true,
-    }) as never
+    args = decodeEvent(abiItem(query.abi, "event", query.eventName), topics, data as Hex)
   } catch (cause) {
-    throw new ReplyMalformedError({ what, expected: "the event's encoding", found: data.slice(0, 74), cause })
+    const expected = "the event's canonical ABI encoding"
+    throw new ReplyMalformedError({ what, expected, found: data.slice(0, 74), cause })
   }
-  const args = decoded.args as Record<string, unknown>
-  const asked = Object.entries(query.args ?? {})
-  if (decoded.eventName !== query.eventName || asked.some(([name, value]) => String(args[name]) !== String(value))) {
-    throw new ReplyMalformedError({ what, expected: "an event that fits the filter", found: decoded.eventName })
+  if (Object.entries(query.args ?? {}).some(([name, value]) => String(args[name]) !== String(value))) {
+    throw new ReplyMalformedError({ what, expected: "an event that fits the filter", found: data.slice(0, 74) })
   }
-  assertCanonical(query.abi, decoded.eventName, args, topics as readonly unknown[], data as Hex)
   return {
-    eventName: decoded.eventName,
+    eventName: query.eventName,
     args,
     blockNumber: number,
     blockHash: parseHash(blockHash, `${what}: blockHash`),
     logIndex: parseQuantity(logIndex, `${what}: logIndex`),
     transactionHash: parseHash(transactionHash, `${what}: transactionHash`),
   }
-}
-
-/** Topics and data must be the one encoding of the values: no number out of its type's range, nothing behind the end. */
-function assertCanonical(
-  abi: Abi,
-  eventName: string,
-  args: Record<string, unknown>,
-  topics: readonly unknown[],
-  data: Hex,
-): void {
-  const refuse = (expected: string, cause?: unknown): never => {
-    throw new ReplyMalformedError({ what: `event ${eventName}`, expected, found: data.slice(0, 74), cause })
-  }
-  const event = abi.find((item) => item.type === "event" && item.name === eventName)
-  if (event?.type !== "event") return refuse("an event of the ABI")
-  const inputs = event.inputs.filter((input) => input.indexed !== true)
-  try {
-    const again = encodeAbiParameters(
-      inputs,
-      inputs.map((input) => args[input.name ?? ""]),
-    )
-    const expected = topicsOf(abi, eventName, args)
-    const sameTopics =
-      topics.length === expected.length && expected.every((topic, i) => topic === String(topics[i]).toLowerCase())
-    if (again === data.toLowerCase() && sameTopics) return
-  } catch (cause) {
-    refuse("values in their types' ranges", cause)
-  }
-  refuse("canonical ABI encoding")
-}
-
-/** The topics that a log of this event has; null for an indexed parameter that may have any value. */
-function topicsOf(abi: Abi, eventName: string, args: Readonly<Record<string, unknown>>): (Hex | null)[] {
-  return encodeEventTopics({ abi, eventName, args }) as (Hex | null)[]
 }
 
 /** A block number or quantity as JSON-RPC writes it. */

@@ -1,6 +1,6 @@
-import { isAddress } from "viem/utils"
 import { AddressInvalidError, HashInvalidError, NumberOutOfRangeError } from "../errors/ledger.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { isAddress } from "./abi/address.ts"
 
 const UINT32 = 0xffff_ffff
 const UINT40 = 2 ** 40 - 1

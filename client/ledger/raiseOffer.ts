@@ -1,6 +1,6 @@
-import { keccak256, parseTransaction } from "viem/utils"
 import type { Hex } from "../crypto/hex.ts"
 import { FeeCapExceededError } from "../errors/ledger.ts"
+import { keccakHex } from "./abi/keccakHex.ts"
 import { currentFees } from "./chainState.ts"
 import type { Fees } from "./chainState.ts"
 import type { JournalEntry } from "./journal.ts"
@@ -17,7 +17,7 @@ export async function raiseOffer(
   entry: JournalEntry,
   { rpc, payer, feeCapWei }: RaiseOptions,
 ): Promise<JournalEntry | undefined> {
-  const last = readSigned(entry.raw)
+  const last = await readSigned(entry.raw)
   if (last === undefined || !("signTransaction" in payer)) return undefined
   const now = await feesUpToCap(rpc, feeCapWei)
   const raised = (before: bigint, fresh: bigint): bigint => {
@@ -30,11 +30,13 @@ export async function raiseOffer(
   // Nodes replace a transaction only for at least a tenth more.
   if (maxFeePerGas * 10n < last.maxFeePerGas * 11n) return undefined
   const raw = await payer.signTransaction({ ...last, maxFeePerGas, maxPriorityFeePerGas })
-  return { ...entry, raw, hashes: [...entry.hashes, keccak256(raw)] }
+  return { ...entry, raw, hashes: [...entry.hashes, keccakHex(raw)] }
 }
 
 /** The transaction behind its signed form; undefined for a form that this version does not make. */
-export function readSigned(raw: Hex): UnsignedTransaction | undefined {
+export async function readSigned(raw: Hex): Promise<UnsignedTransaction | undefined> {
+  // Loaded only when something is stuck: reading programs, and most writing ones, start faster.
+  const { parseTransaction } = await import("viem/utils")
   const {
     type,
     chainId,

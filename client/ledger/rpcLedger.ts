@@ -1,4 +1,3 @@
-import { keccak256 } from "viem/utils"
 import { defaultCrypto } from "../crypto/defaultCrypto.ts"
 import type { CryptoBackend } from "../crypto/types.ts"
 import type { Hex } from "../crypto/hex.ts"
@@ -11,6 +10,7 @@ import {
   ReplyMalformedError,
   TimeOutOfRangeError,
 } from "../errors/ledger.ts"
+import { keccakHex } from "./abi/keccakHex.ts"
 import type { Deployment } from "./deployment.ts"
 import { FinalHead } from "./finalHead.ts"
 import type { HeadMemory } from "./finalHead.ts"
@@ -171,7 +171,7 @@ export class RpcLedger implements Ledger {
           found: String(code).slice(0, 40),
         })
       }
-      const found = code === "0x" ? "no code" : keccak256(code as Hex)
+      const found = code === "0x" ? "no code" : keccakHex(code as Hex)
       if (found !== codeHash) throw new ContractMismatchError({ contract, address, expected: codeHash, found })
     })
     const { number, hash } = this.deployment.block

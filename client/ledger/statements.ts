@@ -1,6 +1,7 @@
-import { concat, encodeAbiParameters, keccak256, stringToHex } from "viem/utils"
-import { fromHex } from "../crypto/hex.ts"
+import { concatBytes, fromHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { encodeParameters } from "./abi/encodeParameters.ts"
+import { keccakHex, keccakText } from "./abi/keccakHex.ts"
 
 /**
  * The statements that P-256 keys sign for the ledger (docs/formats.md): ECDSA-SHA256 over the 66 octets
@@ -87,23 +88,20 @@ export function preimage(
   types: readonly string[],
   values: readonly unknown[],
 ): Uint8Array {
-  const separator = keccak256(
-    encodeAbiParameters(
+  const separator = keccakHex(
+    encodeParameters(
       [{ type: "bytes32" }, { type: "bytes32" }, { type: "bytes32" }, { type: "uint256" }, { type: "address" }],
       [
-        keccak256(stringToHex(DOMAIN_TYPE)),
-        keccak256(stringToHex(STATEMENT_DOMAIN[registry])),
-        keccak256(stringToHex("1")),
+        keccakText(DOMAIN_TYPE),
+        keccakText(STATEMENT_DOMAIN[registry]),
+        keccakText("1"),
         BigInt(domain.chainId),
         domain.verifyingContract,
       ],
     ),
   )
-  const struct = keccak256(
-    encodeAbiParameters(
-      [{ type: "bytes32" }, ...types.map((name) => ({ type: name }))],
-      [keccak256(stringToHex(type)), ...values],
-    ),
+  const struct = keccakHex(
+    encodeParameters([{ type: "bytes32" }, ...types.map((name) => ({ type: name }))], [keccakText(type), ...values]),
   )
-  return fromHex(concat(["0x1901", separator, struct]))
+  return concatBytes(Uint8Array.of(0x19, 0x01), fromHex(separator), fromHex(struct))
 }

@@ -1,6 +1,5 @@
-import { encodeFunctionData, keccak256 } from "viem/utils"
 import type { Abi, ContractFunctionName } from "viem"
-import { concatBytes, fromHex, toHex } from "../crypto/hex.ts"
+import { concatBytes, fromHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
 import { FleetrootError } from "../errors/base.ts"
 import {
@@ -9,6 +8,8 @@ import {
   TransactionFailedError,
   TransactionStuckError,
 } from "../errors/ledger.ts"
+import { encodeCall } from "./abi/functionData.ts"
+import { keccakHex } from "./abi/keccakHex.ts"
 import { assertChain, currentFees, estimateGas, nonceAt, readReceipt, TRANSACTION_GAS_CAP } from "./chainState.ts"
 import type { Mined } from "./chainState.ts"
 import { memoryJournal } from "./journal.ts"
@@ -78,7 +79,7 @@ export class LedgerWriter {
     call: WriteCall<abi, name>,
   ): Promise<bigint> {
     const { to, functionName } = call
-    const data = encodeFunctionData(call as unknown as Parameters<typeof encodeFunctionData>[0])
+    const data = encodeCall(call as unknown as UntypedCall)
     return estimateGas(this.#options.rpc, { from: this.address, to, data, functionName })
   }
 
@@ -141,7 +142,7 @@ export class LedgerWriter {
   async #send(call: UntypedCall): Promise<Mined> {
     const { payer, rpc, deployment, journal, feeCapWei } = this.#options
     const { to, functionName } = call
-    const data = encodeFunctionData(call)
+    const data = encodeCall(call)
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const estimate = await estimateGas(rpc, { from: this.address, to, data, functionName })
       // A little room, because the state may change before the block.
@@ -154,7 +155,7 @@ export class LedgerWriter {
       const { chainId } = deployment
       const nonce = await this.#nextNonce()
       const raw = await payer.signTransaction({ type: "eip1559", chainId, nonce, to, data, gas, ...fees })
-      const hashes = [keccak256(raw)]
+      const hashes = [keccakHex(raw)]
       const once = call.once === true
       const entry: JournalEntry = { id: this.#idOf(call), chainId, from: this.address, nonce, raw, hashes, once }
       await journal.put(entry)
@@ -211,7 +212,7 @@ export class LedgerWriter {
         return { answer: undefined }
       }
       overtakenAt = undefined
-      if (seconds > timeoutSeconds) throw this.#stuck(current)
+      if (seconds > timeoutSeconds) throw await this.#stuck(current)
       if (seconds - offeredAt > raiseAfterSeconds) {
         const raised = await this.#raise(current)
         if (raised === undefined) await this.#reoffer(current)
@@ -272,9 +273,9 @@ export class LedgerWriter {
     return undefined
   }
 
-  #stuck(entry: JournalEntry): TransactionStuckError {
+  async #stuck(entry: JournalEntry): Promise<TransactionStuckError> {
     const hash = entry.hashes.at(-1) ?? "0x"
-    const feeWei = readSigned(entry.raw)?.maxFeePerGas ?? 0n
+    const feeWei = (await readSigned(entry.raw))?.maxFeePerGas ?? 0n
     return new TransactionStuckError({ hash, waitedSeconds: this.#options.timeoutSeconds, feeWei })
   }
 
@@ -282,10 +283,8 @@ export class LedgerWriter {
     const { chainId } = this.#options.deployment
     const context = new TextEncoder().encode(`${chainId}:${this.address}:${to}:${intent ?? ""}:`)
     const deed =
-      intent === undefined
-        ? fromHex(encodeFunctionData({ ...call, functionName }))
-        : new TextEncoder().encode(functionName)
-    return keccak256(toHex(concatBytes(context, deed)))
+      intent === undefined ? fromHex(encodeCall({ ...call, functionName })) : new TextEncoder().encode(functionName)
+    return keccakHex(concatBytes(context, deed))
   }
 }
 

@@ -1,8 +1,8 @@
 import { createDecipheriv, pbkdf2, scrypt, timingSafeEqual } from "node:crypto"
 import { promisify } from "node:util"
-import { keccak256 } from "viem/utils"
 import { concatBytes, fromHex } from "../crypto/hex.ts"
 import type { Hex } from "../crypto/hex.ts"
+import { keccak256 } from "../crypto/keccak256.ts"
 import { AccountKeyInvalidError, KeystoreMalformedError, PassphraseWrongError } from "../errors/node.ts"
 import type { Payer } from "../ledger/writer.ts"
 import { readSecretFile } from "./secretFile.ts"
@@ -29,7 +29,7 @@ export async function payerFromKeystore(path: string, passphrase: string): Promi
   const expectedMac = hexField(crypto, "mac", 32)
   const key = await keyDerivation(crypto)(passphrase)
 
-  const mac = fromHex(keccak256(concatBytes(key.subarray(16, 32), cipherText)))
+  const mac = keccak256(concatBytes(key.subarray(16, 32), cipherText))
   if (!timingSafeEqual(mac, expectedMac)) throw new PassphraseWrongError({ path })
 
   const decipher = createDecipheriv("aes-128-ctr", key.subarray(0, 16), iv)

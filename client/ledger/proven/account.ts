@@ -1,6 +1,6 @@
-import { keccak256 } from "viem/utils"
 import { fromHex, toHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
+import { keccak256 } from "../../crypto/keccak256.ts"
 import { ContractMismatchError } from "../../errors/ledger.ts"
 import { StateProofInvalidError } from "../../errors/proofs.ts"
 import type { DeployedContract } from "../deployment.ts"
@@ -22,7 +22,7 @@ export async function proveContract(
   known?: TrieNodes,
 ): Promise<Hex> {
   const what = `the account of ${contract}`
-  const entry = await proveEntry(stateRoot, fromHex(keccak256(address)), proof, what, known)
+  const entry = await proveEntry(stateRoot, keccak256(fromHex(address)), proof, what, known)
   const mismatch = { contract, address, expected: codeHash }
   if (entry === undefined) throw new ContractMismatchError({ ...mismatch, found: "no account" })
   // Yellow Paper, 4.1: nonce, balance, storage root, code hash.
@@ -50,7 +50,7 @@ export async function proveWord(
   known?: TrieNodes,
 ): Promise<bigint> {
   const what = `slot ${wordHex(slot)} of ${contract}`
-  const entry = await proveEntry(storageRoot, fromHex(keccak256(wordBytes(slot))), proof, what, known)
+  const entry = await proveEntry(storageRoot, keccak256(wordBytes(slot)), proof, what, known)
   if (entry === undefined) return 0n
   const value = decodeRlp(entry, what)
   // A word is stored without leading zeros. Zero is not stored at all, but Anvil keeps it once a slot was cleared.

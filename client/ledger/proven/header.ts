@@ -1,9 +1,9 @@
 import { RLP } from "@ethereumjs/rlp"
-import { keccak256 } from "viem/utils"
 import { fromHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { ReplyMalformedError } from "../../errors/ledger.ts"
 import { HeaderFormatUnknownError, HeaderMismatchError } from "../../errors/proofs.ts"
+import { keccakHex } from "../abi/keccakHex.ts"
 import { parseBigQuantity, parseHash, parseRpcBlock } from "../rpcBlock.ts"
 
 /** A block header that has the hash it should have. */
@@ -68,7 +68,7 @@ export function verifyHeader(reply: unknown, expected?: Hex): ProvenHeader {
   if (block === undefined) throw new ReplyMalformedError({ what: "a block", expected: "a header", found: "null" })
   const fields = reply as Readonly<Record<string, unknown>>
   const wanted = expected ?? block.hash
-  const found = keccak256(encodeHeader(fields))
+  const found = keccakHex(encodeHeader(fields))
   if (found !== wanted) {
     const unknown = Object.keys(fields).find((name) => !KNOWN.has(name))
     // A field of a fork to come explains the difference better than a lie.

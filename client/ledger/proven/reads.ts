@@ -1,6 +1,7 @@
-import { encodeAbiParameters, keccak256 } from "viem/utils"
 import type { Hex } from "../../crypto/hex.ts"
 import { StoredValueInvalidError } from "../../errors/proofs.ts"
+import { encodeParameters } from "../abi/encodeParameters.ts"
+import { keccakHex } from "../abi/keccakHex.ts"
 import type { ContractName, Deployment } from "../deployment.ts"
 import type {
   Batch,
@@ -236,7 +237,7 @@ export function logRead(
     if (length > 0n) return { head: wordHex(fields("head")), length: Number(length) }
     const types = [{ type: "uint256" }, { type: "address" }, { type: "uint32" }] as const
     const registry = contracts[contract]?.address ?? address(0n)
-    return { head: keccak256(encodeAbiParameters(types, [BigInt(chainId), registry, manufacturerId])), length: 0 }
+    return { head: keccakHex(encodeParameters(types, [BigInt(chainId), registry, manufacturerId])), length: 0 }
   })
 }
 

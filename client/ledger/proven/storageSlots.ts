@@ -1,8 +1,8 @@
-import { keccak256 } from "viem/utils"
 import { storageLayout } from "../../abi/storageLayout.ts"
 import { concatBytes, fromHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { NumberOutOfRangeError } from "../../errors/ledger.ts"
+import { keccakHex } from "../abi/keccakHex.ts"
 
 /** A contract whose storage layout is known. */
 export type LaidOutContract = keyof typeof storageLayout
@@ -44,7 +44,7 @@ export function locate(contract: LaidOutContract, ...path: readonly Step[]): Sto
     } else {
       const { key, value } = typeOf(types, type)
       if (key === undefined || value === undefined) throw new TypeError(`${type} of ${contract} is no mapping`)
-      slot = BigInt(keccak256(concatBytes(keyBytes(step.key, key, typeOf(types, key)), wordBytes(slot))))
+      slot = BigInt(keccakHex(concatBytes(keyBytes(step.key, key, typeOf(types, key)), wordBytes(slot))))
       type = value
     }
     members = typeOf(types, type).members ?? []

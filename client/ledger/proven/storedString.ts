@@ -1,6 +1,6 @@
-import { keccak256 } from "viem/utils"
 import { concatBytes } from "../../crypto/hex.ts"
 import { StoredValueInvalidError } from "../../errors/proofs.ts"
+import { keccakHex } from "../abi/keccakHex.ts"
 import { wordBytes } from "./storageSlots.ts"
 
 /** The registries take no longer texts; more would be another contract's. */
@@ -26,7 +26,7 @@ export function readStoredString(slot: bigint, word: bigint, what: string): Stor
   }
   const length = (word - 1n) / 2n
   if (length < 32n || length > BigInt(LONGEST)) return invalid()
-  const first = BigInt(keccak256(wordBytes(slot)))
+  const first = BigInt(keccakHex(wordBytes(slot)))
   const slots = Array.from({ length: Math.ceil(Number(length) / 32) }, (_, i) => BigInt.asUintN(256, first + BigInt(i)))
   return { length: Number(length), slots }
 }

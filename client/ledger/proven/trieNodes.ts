@@ -1,5 +1,5 @@
-import { keccak256 } from "viem/utils"
 import { fromHex } from "../../crypto/hex.ts"
+import { keccak256 } from "../../crypto/keccak256.ts"
 
 /** The nodes of one answer and their hashes: proofs of many slots repeat the nodes near the root. */
 export class TrieNodes {
@@ -19,7 +19,7 @@ export class TrieNodes {
   readonly hash = (bytes: Uint8Array): Uint8Array => {
     const known = this.#hashes.get(bytes)
     if (known !== undefined) return known
-    const hash = keccak256(bytes, "bytes")
+    const hash = keccak256(bytes)
     this.#hashes.set(bytes, hash)
     return hash
   }

@@ -1,8 +1,8 @@
-import { keccak256 } from "viem/utils"
 import { defaultCrypto } from "../../crypto/defaultCrypto.ts"
 import type { CryptoBackend } from "../../crypto/types.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { ContractMismatchError, ReplyMalformedError } from "../../errors/ledger.ts"
+import { keccakHex } from "../abi/keccakHex.ts"
 import type { Deployment } from "../deployment.ts"
 import { KeyEvents } from "../keyEvents.ts"
 import type { Finality, Ledger, LedgerView } from "../ledger.ts"
@@ -73,7 +73,7 @@ class Member {
         const found = String(code).slice(0, 40)
         throw new ReplyMalformedError({ what: "eth_getCode", expected: "hexadecimal data", found })
       }
-      const found = code === "0x" ? "no code" : keccak256(code as Hex)
+      const found = code === "0x" ? "no code" : keccakHex(code as Hex)
       if (found !== codeHash) throw new ContractMismatchError({ contract, address, expected: codeHash, found })
     })
   }

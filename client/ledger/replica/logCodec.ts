@@ -1,4 +1,3 @@
-import { toEventSelector } from "viem/utils"
 import type { Abi, AbiEvent, GetEventArgs } from "viem"
 import { deviceRegistryAbi } from "../../abi/DeviceRegistry.ts"
 import { firmwareRegistryAbi } from "../../abi/FirmwareRegistry.ts"
@@ -7,6 +6,7 @@ import { fromHex, toHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { keccak256 } from "../../crypto/keccak256.ts"
 import { LogMalformedError } from "../../errors/replica.ts"
+import { topicOf } from "../abi/abiItem.ts"
 import type { LoggedContract } from "../ledger.ts"
 import type { ReplicaRow } from "./replicaStore.ts"
 
@@ -179,7 +179,7 @@ function writeUint(bytes: Uint8Array, offset: number, value: number): void {
 
 function plansOf(abi: Abi): Map<Hex, Plan | "notLogged"> {
   const events = abi.filter((item): item is AbiEvent => item.type === "event")
-  return new Map(events.map((event) => [toEventSelector(event), planOf(event)]))
+  return new Map(events.map((event) => [topicOf(event), planOf(event)]))
 }
 
 function planOf({ name, inputs }: AbiEvent): Plan | "notLogged" {
