@@ -10,7 +10,8 @@ export type WordType =
 /** A type of the contract ABI, taken apart. */
 export type AbiType =
   | WordType
-  | { readonly kind: "bytes" | "string" }
+  | { readonly kind: "bytes" }
+  | { readonly kind: "string" }
   | { readonly kind: "array"; readonly element: AbiType; readonly count: number | undefined }
   | { readonly kind: "tuple"; readonly fields: readonly AbiField[] }
 

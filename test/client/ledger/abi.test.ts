@@ -68,10 +68,7 @@ function valueOf({ type, components }: AbiParameter & { components?: readonly Ab
   const list = /^(.*)\[(\d*)\]$/.exec(type)
   if (list !== null) {
     const count = list[2] === "" ? undefined : Number(list[2])
-    const element = valueOf({
-      type: list[1] ?? "",
-      ...(components === undefined ? {} : { components }),
-    } as AbiParameter)
+    const element = valueOf({ type: list[1] ?? "", components: components ?? [] })
     return fc.array(element, { minLength: count ?? 0, maxLength: count ?? 4 })
   }
   const number = /^(u?int)(\d+)$/.exec(type)
