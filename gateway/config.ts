@@ -97,7 +97,11 @@ export type GatewayConfig = {
       readonly alternativeNames?: boolean
       readonly manufacturers?: readonly number[]
       readonly serverKeys?: boolean
+      readonly keyEncryption?: boolean
+      readonly channelLinking?: "required" | "checked" | "ignored"
     }
+    /** File of the secrets that devices have, too: a JSON object of hex by hex. Default: none. */
+    readonly sharedSecrets?: string
   }
   /** How certificates get onto the ledger; see `SequencerContext`. */
   readonly sequencer: {
@@ -347,6 +351,7 @@ function readMosquitto(mosquitto: Settings, path: (text: string) => string): Mos
 function readEst(est: Settings, path: (text: string) => string): GatewayConfig["est"] {
   const receipts = est.text("receipts", /[^]/, "the path of a folder")
   const manifests = est.texts("manifests", "a list of files and addresses")
+  const sharedSecrets = est.text("sharedSecrets", /[^]/, "the path of a file that only this gateway's user may read")
   return {
     devices: defined({
       receipts: receipts === undefined ? undefined : path(receipts),
@@ -364,7 +369,10 @@ function readEst(est: Settings, path: (text: string) => string): GatewayConfig["
       alternativeNames: est.flag("alternativeNames"),
       manufacturers: est.integers("manufacturers", 1, UINT32),
       serverKeys: est.flag("serverKeys"),
+      keyEncryption: est.flag("keyEncryption"),
+      channelLinking: est.oneOf("channelLinking", ["required", "checked", "ignored"]),
     }),
+    ...defined({ sharedSecrets: sharedSecrets === undefined ? undefined : path(sharedSecrets) }),
   }
 }
 

@@ -19,7 +19,7 @@ import { openJournal, writeFileAtomic, type FileJournal } from "../client/node/i
 import type { GatewayConfig } from "./config.ts"
 import { crlAddresses } from "./crl/index.ts"
 import { openDeviceReceipts, type DeviceReceipts } from "./deviceReceipts.ts"
-import { estRoutes, receiptRoutes } from "./est/index.ts"
+import { estRoutes, readSharedSecrets, receiptRoutes } from "./est/index.ts"
 import type { EstEvent, EstLabel } from "./est/index.ts"
 import type { Metrics } from "./http/metrics.ts"
 import { problemAnswer } from "./http/problem.ts"
@@ -134,6 +134,7 @@ export class EnrolmentService {
     const journal = (this.#journal = await openJournal({ folder: state, deployment, account, purpose: "gateway" }))
     const [rpc] = endpoints
     const writer = new LedgerWriter({ deployment, rpc, payer, journal })
+    const sharedSecrets = est.sharedSecrets === undefined ? undefined : await readSharedSecrets(est.sharedSecrets)
     const owner = sequencer.owner ?? (await ownerName(state))
     const labels: EstLabel[] = []
     for (const { issuer, config: named } of issuers) {
@@ -155,6 +156,7 @@ export class EnrolmentService {
       const crl = crlAddresses(this.#publicUrl, keyId)
       labels.push({
         ...est.label,
+        ...(sharedSecrets === undefined ? {} : { sharedSecrets }),
         label: named.label ?? "",
         certificate,
         signer,

@@ -128,16 +128,35 @@ export class ClientCertificateRefusedError extends EnrolmentError {
   }
 }
 
-/** A key that the server makes would have to be encrypted in a way that is not offered. RFC 7030, 4.4.1. */
+/** A key that the server makes would have to be encrypted in a way that cannot be. RFC 7030, 4.4.1. */
 export class KeyEncryptionUnsupportedError extends EnrolmentError {
   override name = "KeyEncryptionUnsupportedError" as const
   override readonly code = "KEY_ENCRYPTION_UNSUPPORTED"
+  readonly reason: string
 
-  constructor() {
-    super("The request demands an encrypted private key; this server gives keys within TLS only.", {
-      hint: "Leave the DecryptKeyIdentifier out, or make the key on the device.",
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super(`The private key cannot be encrypted as the request demands: ${reason}.`, {
+      hint: "Name the key of the client certificate of this connection, or leave the identifier out: the key then goes within TLS.",
       docs: "docs/errors.md#key-encryption-unsupported",
+      cause,
     })
+    this.reason = reason
+  }
+}
+
+/** The request is not linked to the TLS connection that it came in. RFC 7030, 3.5. */
+export class CsrUnlinkedError extends EnrolmentError {
+  override name = "CsrUnlinkedError" as const
+  override readonly code = "CSR_UNLINKED"
+  readonly reason: string
+
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super(`The certificate request is not linked to its TLS connection: ${reason}.`, {
+      hint: "Put the base64 of tls-unique (TLS 1.2) or tls-exporter (TLS 1.3) into challengePassword, for each connection anew.",
+      docs: "docs/errors.md#csr-unlinked",
+      cause,
+    })
+    this.reason = reason
   }
 }
 

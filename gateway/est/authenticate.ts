@@ -49,6 +49,17 @@ export class Authenticator {
     return this.#byCertificate(request.clientCertificate, label)
   }
 
+  /**
+   * The certificate that the client proved in this connection, whoever it says it is besides; undefined without one.
+   *
+   * @throws As {@link requesterOf} does for a certificate that does not count.
+   */
+  async provenCertificate(request: HttpRequest, label: EstLabel): Promise<Certificate | undefined> {
+    if (request.clientCertificate === undefined) return undefined
+    const requester = await this.#byCertificate(request.clientCertificate, label)
+    return requester.kind === "certificate" ? requester.certificate : undefined
+  }
+
   async #byToken(text: string, { label }: EstLabel): Promise<Requester | undefined> {
     const hash = tokenHash(text)
     const token = await this.#context.store.token(hash)

@@ -11,12 +11,13 @@ import {
   ecdsaRawToDer,
   encodeExtensions,
   fromHex,
+  keyAlgorithmOf,
   keyIdOf,
   parseCertificate,
   signatureAlgorithmIdentifier,
   verifyCertificateSignature,
 } from "../../client/index.ts"
-import type { Certificate } from "../../client/index.ts"
+import type { Certificate, CertificateExtension, KeyAlgorithm } from "../../client/index.ts"
 import { EstLabelUnfitError } from "../errors/enrolment.ts"
 import { x509Time } from "../issuers/derTime.ts"
 import { SUBJECT_ALT_NAME } from "./csr.ts"
@@ -37,6 +38,16 @@ export type CertificateWords = {
 }
 
 const SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+const KEY_USAGE = "2.5.29.15"
+/** digitalSignature with keyAgreement or keyEncipherment, as BIT STRINGs. RFC 5280, 4.2.1.3; RFC 8813, 3; RFC 4055, 1.2. */
+const ENCRYPTING_USAGE: Readonly<Partial<Record<KeyAlgorithm, Uint8Array>>> = {
+  p256: fromHex("0x03020388"),
+  p384: fromHex("0x03020388"),
+  rsa: fromHex("0x030205a0"),
+}
+/** Extensions in front of and behind the subject's key identifier. */
+type Fixed = { readonly before: Uint8Array; readonly behind: Uint8Array }
+
 const V3 = derElement(0xa0, derUnsigned(Uint8Array.of(2)))
 const KEY_ID_OCTETS = 32
 
@@ -46,25 +57,29 @@ const KEY_ID_OCTETS = 32
  */
 export class CertificateMaker {
   readonly #label: EstLabel
-  /** The extensions as they stand in every certificate, in front of and behind the subject's key identifier. */
-  readonly #before: Uint8Array
-  readonly #behind: Uint8Array
+  readonly #usual: Fixed
+  /** Those of keys that may do more than sign. */
+  readonly #encrypting: ReadonlyMap<KeyAlgorithm, Fixed>
   readonly #algorithm: Uint8Array
 
-  private constructor(label: EstLabel, sample: Certificate) {
+  private constructor(label: EstLabel, usual: Fixed, encrypting: ReadonlyMap<KeyAlgorithm, Fixed>) {
     this.#label = label
     this.#algorithm = signatureAlgorithmIdentifier(label.signer.algorithm)
-    const at = sample.extensions.findIndex(({ oid }) => oid === SUBJECT_KEY_IDENTIFIER)
-    const identifier = encodeExtensions(sample.extensions.slice(at, at + 1))
-    this.#before = joined(
-      inner(encodeExtensions(sample.extensions.slice(0, at))),
-      inner(identifier).slice(0, -KEY_ID_OCTETS),
-    )
-    this.#behind = inner(encodeExtensions(sample.extensions.slice(at + 1)))
+    this.#usual = usual
+    this.#encrypting = encrypting
   }
 
   /** @throws CertificateFieldError for an address that is none. */
   static async make(label: EstLabel): Promise<CertificateMaker> {
+    const encrypting = new Map<KeyAlgorithm, Fixed>()
+    for (const [algorithm, value] of label.keyEncryption === true ? Object.entries(ENCRYPTING_USAGE) : []) {
+      const usage = { oid: KEY_USAGE, critical: true, value }
+      encrypting.set(algorithm as KeyAlgorithm, fixedOf(await CertificateMaker.#sample(label, [usage])))
+    }
+    return new CertificateMaker(label, fixedOf(await CertificateMaker.#sample(label, [])), encrypting)
+  }
+
+  static async #sample(label: EstLabel, extensions: readonly CertificateExtension[]): Promise<Certificate> {
     const { certificate, signer, purposes = DEFAULTS.purposes, aiaOcsp, aiaIssuers, crlUrl } = label
     const sample = await buildCertificate({
       subject: { commonName: "sample" },
@@ -75,11 +90,12 @@ export class CertificateMaker {
       notBefore: certificate.notBefore,
       notAfter: certificate.notAfter,
       purposes,
+      extensions,
       ...(aiaOcsp === undefined ? {} : { aiaOcsp }),
       ...(aiaIssuers === undefined ? {} : { aiaIssuers }),
       ...(crlUrl === undefined ? {} : { crlUrl }),
     })
-    return new CertificateMaker(label, parseCertificate(sample))
+    return parseCertificate(sample)
   }
 
   /**
@@ -111,16 +127,27 @@ export class CertificateMaker {
   }
 
   #extensions({ spki, subject, alternativeNames }: CertificateWords): Uint8Array {
+    const { before, behind } = this.#encrypting.get(keyAlgorithmOf(spki) ?? "ed25519") ?? this.#usual
     const names =
       alternativeNames === undefined
         ? new Uint8Array(0)
         : // RFC 5280, 4.2.1.6: critical where there is no other name.
           inner(encodeExtensions([{ oid: SUBJECT_ALT_NAME, critical: subject.length <= 2, value: alternativeNames }]))
-    return derSequence(this.#before, fromHex(keyIdOf(spki)), this.#behind, names)
+    return derSequence(before, fromHex(keyIdOf(spki)), behind, names)
   }
 
   #unfit(reason: string): EstLabelUnfitError {
     return new EstLabelUnfitError({ label: this.#label.label, reason })
+  }
+}
+
+/** A certificate's extensions as they stand in every certificate of its kind. */
+function fixedOf({ extensions }: Certificate): Fixed {
+  const at = extensions.findIndex(({ oid }) => oid === SUBJECT_KEY_IDENTIFIER)
+  const identifier = encodeExtensions(extensions.slice(at, at + 1))
+  return {
+    before: joined(inner(encodeExtensions(extensions.slice(0, at))), inner(identifier).slice(0, -KEY_ID_OCTETS)),
+    behind: inner(encodeExtensions(extensions.slice(at + 1))),
   }
 }
 

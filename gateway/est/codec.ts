@@ -8,6 +8,7 @@ const ID_DATA = fromHex("0x06092a864886f70d010701")
 const ID_EC_PUBLIC_KEY = fromHex("0x06072a8648ce3d0201")
 const PRIME256V1 = fromHex("0x06082a8648ce3d030107")
 const ECDSA_WITH_SHA256 = fromHex("0x06082a8648ce3d040302")
+const CHALLENGE_PASSWORD = fromHex("0x06092a864886f70d010907")
 const VERSION_1 = derUnsigned(Uint8Array.of(1))
 
 /** Certificates as they are, in SignedData that nobody signed. RFC 5652, 5.1; RFC 7030, 4.1.3. */
@@ -24,9 +25,13 @@ export function certsOnly(certificates: readonly Uint8Array[]): Uint8Array {
   return derSequence(ID_SIGNED_DATA, derElement(0xa0, signedData))
 }
 
-/** What requests should have: a P-256 key and ECDSA with SHA-256. RFC 8951, 3.3 (CsrAttrs). */
-export function csrAttributes(): Uint8Array {
-  return derSequence(derSequence(ID_EC_PUBLIC_KEY, derElement(DER.set, PRIME256V1)), ECDSA_WITH_SHA256)
+/**
+ * What requests should have: a P-256 key and ECDSA with SHA-256, and a challengePassword where they must be linked to their
+ * connection. RFC 7030, 3.5; RFC 8951, 3.3 (CsrAttrs).
+ */
+export function csrAttributes(linked: boolean): Uint8Array {
+  const key = derSequence(ID_EC_PUBLIC_KEY, derElement(DER.set, PRIME256V1))
+  return linked ? derSequence(CHALLENGE_PASSWORD, key, ECDSA_WITH_SHA256) : derSequence(key, ECDSA_WITH_SHA256)
 }
 
 /**
@@ -66,14 +71,22 @@ export function certificateAnswer(der: Uint8Array): HttpAnswer {
   return base64Answer("application/pkcs7-mime; smime-type=certs-only", certsOnly([der]))
 }
 
+/** A private key, as it is (PKCS #8) or encrypted for its device (CMS). */
+export type GivenKey = { readonly kind: "plain" | "enveloped"; readonly octets: Uint8Array }
+
+const KEY_TYPES: Readonly<Record<GivenKey["kind"], string>> = {
+  plain: "application/pkcs8",
+  enveloped: "application/pkcs7-mime; smime-type=server-generated-key",
+}
+
 /** A private key and its certificate, as `serverkeygen` gives them. RFC 7030, 4.4.2. */
-export function keyAnswer(pkcs8: Uint8Array, der: Uint8Array): HttpAnswer {
+export function keyAnswer(key: GivenKey, der: Uint8Array): HttpAnswer {
   const boundary = `fleetroot-${randomBytes(16).toString("hex")}`
   const part = (type: string, octets: Uint8Array): string =>
     `--${boundary}\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\n\r\n` +
     `${Buffer.from(octets).toString("base64")}\r\n`
   const text =
-    part("application/pkcs8", pkcs8) +
+    part(KEY_TYPES[key.kind], key.octets) +
     part("application/pkcs7-mime; smime-type=certs-only", certsOnly([der])) +
     `--${boundary}--\r\n`
   return {

@@ -2,6 +2,7 @@ import type {
   Certificate,
   Deployment,
   FleetState,
+  Hex,
   KeySigner,
   ReceiptSource,
   CheckOptions,
@@ -9,6 +10,7 @@ import type {
 } from "../../client/index.ts"
 import type { Sequencer } from "../sequencer/sequencer.ts"
 import type { EnrolmentStore } from "../store/enrolmentStore.ts"
+import type { ChannelLinking } from "./linking.ts"
 
 /** An issuer as EST clients reach it: `/.well-known/est/` for the label "", `/.well-known/est/LABEL/` for others. RFC 7030, 3.2.2. */
 export type EstLabel = {
@@ -36,6 +38,18 @@ export type EstLabel = {
   readonly manufacturers?: readonly number[]
   /** Whether the server makes keys for devices that cannot. Default: yes. */
   readonly serverKeys?: boolean
+  /**
+   * Secrets of 16 or 32 octets that devices have, too, by the names (in hex) that they call them by: such a device may have a key that
+   * the server makes encrypted with one. Default: none.
+   */
+  readonly sharedSecrets?: ReadonlyMap<Hex, Uint8Array>
+  /**
+   * Whether certificates let a key be encrypted for their own: keyAgreement for keys on a curve, keyEncipherment for RSA. Default: no,
+   * their keys sign only.
+   */
+  readonly keyEncryption?: boolean
+  /** How requests are linked to the TLS connection that they come in. Default: checked. */
+  readonly channelLinking?: ChannelLinking
 }
 
 /** What happened, for metrics and logs. It names no device and nobody who asked. */

@@ -18,8 +18,6 @@ export type FitCsr = {
 export const SUBJECT_ALT_NAME = "2.5.29.17"
 const BASIC_CONSTRAINTS = "2.5.29.19"
 const KEY_USAGE = "2.5.29.15"
-/** DecryptKeyIdentifier, AsymmetricDecryptKeyIdentifier. RFC 7030, 4.4.1. */
-const KEY_ENCRYPTION = ["1.2.840.113549.1.9.16.2.37", "1.2.840.113549.1.9.16.2.54"]
 
 /**
  * Reads a request and checks that whoever made it has the key, that the key is one for a device, and that it asks to be no CA.
@@ -44,11 +42,6 @@ export async function readFitCsr(der: Uint8Array): Promise<FitCsr> {
   }
   if (!proven) throw new CsrSignatureInvalidError()
   return { csr, alternativeNames }
-}
-
-/** Whether a key made by the server would have to be encrypted for its device. */
-export function wantsEncryptedKey({ attributes }: Csr): boolean {
-  return attributes.some(({ oid }) => KEY_ENCRYPTION.includes(oid))
 }
 
 function readCsr(der: Uint8Array): Csr {

@@ -7,6 +7,7 @@ export const EST_FAILURE = {
   CsrExtensionRefusedError: 400,
   CsrSubjectRefusedError: 400,
   CsrSubjectTakenError: 409,
+  CsrUnlinkedError: 400,
   KeyEncryptionUnsupportedError: 400,
   ClientCertificateRefusedError: 403,
   EnrolmentTokenUsedError: 401,

@@ -12,6 +12,7 @@ import { ReceiptMaker } from "./receiptMaker.ts"
 
 export type { EstContext, EstEvent, EstLabel } from "./context.ts"
 export { makeToken } from "./tokens.ts"
+export { readSharedSecrets } from "./sharedSecrets.ts"
 export { receiptRoutes } from "./receipts.ts"
 export type { ReceiptContext } from "./receipts.ts"
 
@@ -63,7 +64,7 @@ function routesOf(context: EstContext, label: EstLabel, enroller: Enroller): Rou
   const certificates = [label.certificate.der, ...(label.chain ?? [])]
   const routes = [
     fixed("cacerts", base64Answer("application/pkcs7-mime", certsOnly(certificates))),
-    fixed("csrattrs", base64Answer("application/csrattrs", csrAttributes())),
+    fixed("csrattrs", base64Answer("application/csrattrs", csrAttributes(label.channelLinking === "required"))),
     enrol("simpleenroll"),
     enrol("simplereenroll"),
   ]
@@ -92,8 +93,8 @@ async function enrolAnswer(
         body: EMPTY,
       }
     case "issued": {
-      const { der, pkcs8 } = answer
-      return pkcs8 === undefined ? certificateAnswer(der) : keyAnswer(pkcs8, der)
+      const { der, key } = answer
+      return key === undefined ? certificateAnswer(der) : keyAnswer(key, der)
     }
   }
 }

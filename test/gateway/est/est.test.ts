@@ -8,19 +8,11 @@ import {
   checkDeviceProfile,
   decodePem,
   decodePositionSerial,
-  DER,
-  derBitString,
   derElement,
-  derOctetString,
   derSequence,
-  derUnsigned,
-  ecdsaRawToDer,
-  fromHex,
   generateP256Key,
   parseCertificate,
-  parseCsr,
   positionSerialMatches,
-  signatureAlgorithmIdentifier,
   signerFromPkcs8,
 } from "../../../client/index.ts"
 import type { Certificate, KeySigner } from "../../../client/index.ts"
@@ -29,6 +21,8 @@ import { EstLabelUnfitError } from "../../../gateway/errors/enrolment.ts"
 import { estRoutes } from "../../../gateway/est/index.ts"
 import { makeTree } from "../../helpers/fleet.ts"
 import { generateSigner } from "../../helpers/signers.ts"
+import { challenge, csrWith } from "./csrAttributes.ts"
+import type { Attribute } from "./csrAttributes.ts"
 import { basic, certificateIn, CRL_URL, deviceCsr, EstBed, OCSP_URL } from "./estBed.ts"
 
 let bed: EstBed
@@ -515,20 +509,56 @@ describe("serverkeygen", () => {
     }
     bed.use({})
   })
+})
 
-  it("sends no bare key to who wants it encrypted", async () => {
-    const { csr: plain, signer } = await deviceCsr("secret")
-    const identifier = derSequence(
-      // DecryptKeyIdentifier, 1.2.840.113549.1.9.16.2.37
-      fromHex("0x060b2a864886f70d0109100225"),
-      derElement(DER.set, derOctetString(Uint8Array.of(7))),
-    )
-    const { subjectDer } = parseCsr(plain)
-    const info = derSequence(derUnsigned(Uint8Array.of(0)), subjectDer, signer.spki, derElement(0xa0, identifier))
-    const signature = derBitString(ecdsaRawToDer(await signer.sign(info)))
-    const csr = derSequence(info, signatureAlgorithmIdentifier("p256"), signature)
-    const answer = await bed.enrol("serverkeygen", csr, { token: await tokenText() })
-    expect([answer.status, code(answer)]).toEqual([400, "KEY_ENCRYPTION_UNSUPPORTED"])
+describe("a request and the connection that it comes in", () => {
+  const binding = Uint8Array.from({ length: 32 }, (_, i) => i + 200)
+  const base64 = Buffer.from(binding).toString("base64")
+  const post = async (csr: Uint8Array, octets: Uint8Array | undefined = binding): Promise<unknown[]> => {
+    const answer = await bed.ask("/.well-known/est/simpleenroll", {
+      method: "POST",
+      body: new TextEncoder().encode(Buffer.from(csr).toString("base64")),
+      headers: { "content-type": "application/pkcs10", authorization: basic(await tokenText()) },
+      ...(octets.length === 0 ? {} : { channelBinding: () => octets }),
+    })
+    return [answer.status, ...(answer.status === 200 ? [] : [code(answer)])]
+  }
+  const linked = async (text: string, ...more: Attribute[]): Promise<Uint8Array> =>
+    (await csrWith(`linked ${Math.random()}`, [challenge(text), ...more])).csr
+  const REFUSED = [400, "CSR_UNLINKED"]
+
+  it("are linked by what names the connection, in whatever string type", async () => {
+    expect(await post(await linked(base64))).toEqual([200])
+    const { csr } = await csrWith("printable", [challenge(base64, 0x13)])
+    expect(await post(csr)).toEqual([200])
+    expect(await post((await deviceCsr("unlinked")).csr)).toEqual([200])
+  })
+
+  it("are refused when that is another connection's, or none is known", async () => {
+    const other = Buffer.from(binding.toReversed()).toString("base64")
+    for (const text of [other, `${base64} `, "", "secret", Buffer.from(binding).toString("hex")]) {
+      expect(await post(await linked(text))).toEqual(REFUSED)
+    }
+    expect(await post(await linked(base64), new Uint8Array(0))).toEqual(REFUSED)
+    expect(await post(await linked(""), new Uint8Array(0))).toEqual(REFUSED)
+    expect(await post(await linked(base64, challenge(base64)))).toEqual(REFUSED)
+    expect(await post((await csrWith("a number", [challenge(base64, 0x02)])).csr)).toEqual(REFUSED)
+  })
+
+  it("must be linked where that is required, and csrattrs say so", async () => {
+    const asked = async (): Promise<string> =>
+      execFileSync("openssl", ["asn1parse", "-inform", "DER"], {
+        input: Buffer.from((await bed.ask("/.well-known/est/csrattrs")).text, "base64"),
+        encoding: "utf8",
+      })
+    expect(await asked()).not.toContain("challengePassword")
+    bed.use({ channelLinking: "required" })
+    expect(await asked()).toContain("challengePassword")
+    expect(await post((await deviceCsr("unlinked too")).csr)).toEqual(REFUSED)
+    expect(await post(await linked(base64))).toEqual([200])
+    bed.use({ channelLinking: "ignored" })
+    expect(await post(await linked("what the factory put there"))).toEqual([200])
+    bed.use({})
   })
 })
 
