@@ -53,7 +53,7 @@ export function row(name: string, value: number, unit: string, options: RowOptio
     name,
     value: rounded(value),
     unit,
-    target,
+    target: target === null ? null : rounded(target),
     holds,
     peers: peers.map((peer) => ({ ...peer, value: rounded(peer.value) })),
   }

@@ -100,7 +100,7 @@ export async function crl({ quick }: GroupOptions): Promise<Measured> {
     }),
     row(`CRLs of ${what}: the same, the first of a process`, first, "s", { atMost: 2 }),
     row(`CRLs of ${what}: all that change with one more revocation`, median(again) * 1000, "ms"),
-    row(`CRLs of ${what}: memory that they take`, taken, "MiB", { atMost: 64 }),
+    row(`CRLs of ${what}: memory that they take`, Math.max(0, taken), "MiB", { atMost: 64 }),
     row(`CRLs of ${what}: the complete one`, complete.der.length / 1024, "KiB", {
       peers: [{ name: "openssl ca -gencrl", value: peer.bytes / 1024 }],
     }),

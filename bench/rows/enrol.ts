@@ -33,7 +33,7 @@ const YEAR = 365 * 86_400
  * anchored. Through EST with one-time tokens, without TLS and sockets; store and journal on disk.
  */
 export async function enrol({ quick }: GroupOptions): Promise<Measured> {
-  const count = quick ? 500 : 5_000
+  const count = quick ? 200 : 5_000
   const folder = mkdtempSync(join(tmpdir(), "fleetroot-bench-"))
   const net = await anvilLedger()
   const { deployment } = net
