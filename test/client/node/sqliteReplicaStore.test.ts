@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { copyFileSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs"
+import { copyFileSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -161,6 +161,40 @@ describe("openSqliteReplicaStore", () => {
     const store = await openSqliteReplicaStore(path)
     await expect(contentOf(store)).rejects.toMatchObject({ code: "REPLICA_STORE_DAMAGED" })
     await store.close()
+  })
+
+  it("holds what some write left, whole, wherever a power cut ended what was being written", async () => {
+    const [path, copy] = [newPath(), newPath()]
+    const store = await openSqliteReplicaStore(path)
+    for (let n = 1; n <= 40; n++) await store.write({ rows: rowsOf(n), cursor: cursorAt(n) })
+    // What the disk has at a moment: the file, and the journal up to somewhere in a write, with or without rubbish behind it.
+    copyFileSync(path, copy)
+    const journal = readFileSync(`${path}-wal`)
+    await store.close()
+    const random = pseudoRandom("power cuts")
+    const reached = new Set<number>()
+    for (let cut = 0; cut < 120; cut++) {
+      const kept = cut === 0 ? journal.length : random(journal.length)
+      const rubbish = Uint8Array.from({ length: cut % 3 === 0 ? 0 : random(9_000) }, () =>
+        cut % 3 === 1 ? 0 : random(256),
+      )
+      writeFileSync(`${copy}-wal`, Buffer.concat([journal.subarray(0, kept), rubbish]))
+      rmSync(`${copy}-shm`, { force: true })
+      const image = readFileSync(copy)
+      const again = await openSqliteReplicaStore(copy)
+      const { cursor, rows } = await contentOf(again)
+      const n = (cursor as ReturnType<typeof cursorAt> | undefined)?.read.number ?? 0
+      expect(cursor).toEqual(n === 0 ? undefined : cursorAt(n))
+      expect(rows).toEqual(blocks(1, n))
+      if (cut === 0) expect(n).toBe(40)
+      reached.add(n)
+      // It goes on from there.
+      await again.write({ rows: rowsOf(n + 1), cursor: cursorAt(n + 1) })
+      expect((await contentOf(again)).rows).toEqual(blocks(1, n + 1))
+      await again.close()
+      writeFileSync(copy, image)
+    }
+    expect(reached.size).toBeGreaterThan(20)
   })
 
   it("loses nothing when the disk is full, and goes on when it is not", async () => {
