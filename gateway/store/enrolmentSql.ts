@@ -219,6 +219,11 @@ export class SqlEnrolmentStore implements EnrolmentStore {
     return row && enrolmentOf(row)
   }
 
+  async byCredential(credentialHash: Hex): Promise<Enrolment | undefined> {
+    const [row] = await this.#database.query(`${ENROLMENT} WHERE c.credential_hash = ?`, [credentialHash])
+    return row && enrolmentOf(row)
+  }
+
   async credentialHashes({ manufacturerId, series }: WindowPlace): Promise<Uint8Array> {
     const rows = await this.#database.query(
       "SELECT credential_hash FROM est_certificate WHERE manufacturer_id = ? AND series = ? ORDER BY place",

@@ -8,6 +8,14 @@ import type { EnrolmentStore } from "./enrolmentStore.ts"
 
 /** Prepared statements that are kept: those of bulk inserts differ by their number of rows. */
 const MOST_STATEMENTS = 64
+/** SQLite's default. */
+const PAGE_BYTES = 4_096
+
+export type SqliteEnrolmentOptions = {
+  readonly deployment: Deployment
+  /** The most that the file may grow to; beyond that it is as if the disk were full. Default: what the disk has. */
+  readonly maxBytes?: number
+}
 
 /**
  * Enrolments in a file, for gateways that share none. Every transaction is on the disk before it counts.
@@ -16,11 +24,12 @@ const MOST_STATEMENTS = 64
  */
 export async function openSqliteEnrolmentStore(
   path: string,
-  { deployment }: { readonly deployment: Deployment },
+  { deployment, maxBytes }: SqliteEnrolmentOptions,
 ): Promise<EnrolmentStore> {
   const database = attempt(path, () => {
     const opened = new DatabaseSync(path, { timeout: 10_000 })
     opened.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
+    if (maxBytes !== undefined) opened.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / PAGE_BYTES))}`)
     return opened
   })
   const sql = new SqliteSql(path, database)

@@ -138,6 +138,7 @@ export interface EnrolmentStore {
   /** Whether a window that is still open has the request. */
   isClaimed(requestId: Hex): Promise<boolean>
   byFingerprint(fingerprint: Hex): Promise<Enrolment | undefined>
+  byCredential(credentialHash: Hex): Promise<Enrolment | undefined>
   /** Credential hashes of a window in order, one behind the other. */
   credentialHashes(place: WindowPlace): Promise<Uint8Array>
 

@@ -99,11 +99,14 @@ export class EstBed {
     this.use({})
   }
 
-  static async start(sequencer: Partial<SequencerContext> = {}): Promise<EstBed> {
+  static async start(
+    sequencer: Partial<SequencerContext> = {},
+    openStore: typeof openSqliteEnrolmentStore = openSqliteEnrolmentStore,
+  ): Promise<EstBed> {
     const net = await freshLedger()
     const { ca, maker, manufacturerId } = await admitCa(net)
     const folder = mkdtempSync(join(tmpdir(), "fleetroot-est-"))
-    const store = await openSqliteEnrolmentStore(join(folder, "enrolments.sqlite"), { deployment: net.deployment })
+    const store = await openStore(join(folder, "enrolments.sqlite"), { deployment: net.deployment })
     const { deployment, rpc } = net
     const replica = await Replica.open({ deployment, rpc, store: memoryStore(), now: () => net.clock })
     await replica.sync()

@@ -12,10 +12,11 @@ import {
   MerkleTree,
   parseCertificate,
   RpcLedger,
+  StateFolderError,
   toHex,
   usedSeries,
 } from "../../../client/index.ts"
-import type { Hex, JsonRpc } from "../../../client/index.ts"
+import type { Hex, JournalEntry, JsonRpc } from "../../../client/index.ts"
 import {
   CsrSubjectTakenError,
   EnrolmentInterruptedError,
@@ -344,6 +345,43 @@ describe("a sequencer on a faulty node", () => {
     expect(await batches()).toBe(before + 1)
   })
 
+  it("sends nothing that its journal has no room for, and anchors once when there is room", async () => {
+    let full = true
+    const kept = memoryJournal()
+    const refuse = (): void => {
+      if (full) throw new StateFolderError({ path: "journal.sqlite", reason: "database or disk is full" })
+    }
+    const journal = {
+      ...kept,
+      put: async (entry: JournalEntry) => {
+        refuse()
+        await kept.put(entry)
+      },
+      remove: async (id: Hex) => {
+        refuse()
+        await kept.remove(id)
+      },
+    }
+    const sent: string[] = []
+    const rpc = faulty(async (method, answer) => {
+      if (method === "eth_sendRawTransaction") sent.push(method)
+      return answer()
+    })
+    const { sequencer, store, events } = await open({ rpc, writer: { journal } })
+    const before = await batches()
+    const one = request()
+    let settled = false
+    const outcome = sequencer.enrol(one).finally(() => (settled = true))
+    const refused = (): boolean =>
+      events.some((event) => event.kind === "retry" && event.error instanceof StateFolderError)
+    await expect.poll(refused, { timeout: 20_000 }).toBe(true)
+    expect([sent.length, settled, await batches()]).toEqual([0, false, before])
+    expect((await store.byRequest(one.requestId))?.window.state).toBe("sealed")
+    full = false
+    expect((await outcome).state).toBe("anchored")
+    expect(await batches()).toBe(before + 1)
+  })
+
   it("finds another nonce when its own was taken", async () => {
     let taken = false
     const rpc = faulty(async (method, answer) => {
@@ -428,6 +466,61 @@ describe("two gateways on one PostgreSQL", () => {
       .poll(async () => (await store.byRequest(one.requestId))?.window.state, { timeout: 20_000 })
       .toMatch(/mined|final/)
     expect((await sequencer.enrol(two)).state).toBe("anchored")
+  })
+
+  it("hand out nothing when the database goes between a batch's block and the record of it, and all when it is back", async () => {
+    const { deployment } = net
+    const store = await openPostgresEnrolmentStore(postgres.url, { deployment })
+    undo.push(() => store.close())
+    // What the ledger was told, the store does not hear of.
+    let crashed = false
+    const events: SequencerEvent[] = []
+    const report = (event: SequencerEvent): void => void events.push(event)
+    const rpc = faulty(async (method, answer) => {
+      if (method === "eth_sendRawTransaction" && !crashed) {
+        crashed = true
+        await postgres.down()
+      }
+      return answer()
+    })
+    const { sequencer } = await open({ store, owner: "mid-way", rpc, report })
+    const before = await batches()
+    const one = request()
+    let settled = false
+    const outcome = sequencer.enrol(one).finally(() => (settled = true))
+    const refused = (): boolean =>
+      events.some((event) => event.kind === "retry" && event.what === "anchor")
+    await expect.poll(refused, { timeout: 30_000 }).toBe(true)
+    expect([await batches(), settled]).toEqual([before + 1, false])
+    await expect(sequencer.enrol(request())).rejects.toThrow(EnrolmentStoreError)
+
+    await postgres.up()
+    expect((await outcome).state).toBe("anchored")
+    expect(await batches()).toBe(before + 1)
+    expect((await store.byRequest(one.requestId))?.window.state).toMatch(/mined|final/)
+  })
+
+  it("issue nothing when the database goes before certificates are written", async () => {
+    const { deployment } = net
+    const store = await openPostgresEnrolmentStore(postgres.url, { deployment })
+    undo.push(() => store.close())
+    const { sequencer } = await open({ store, owner: "cut off", leaseSeconds: 8 })
+    const before = await batches()
+    const one = request()
+    const cut = request({
+      id: one.requestId,
+      make: async (serial) => {
+        await postgres.down()
+        return one.make(serial)
+      },
+    })
+    await expect(sequencer.enrol(cut)).rejects.toThrow(EnrolmentStoreError)
+    await postgres.up()
+    expect(await store.byRequest(one.requestId)).toBeUndefined()
+    // Its place is given up soon, and then it is asked for anew.
+    await expect.poll(() => store.isClaimed(one.requestId), { timeout: 60_000 }).toBe(false)
+    expect((await sequencer.enrol(one)).state).toBe("anchored")
+    expect(await batches()).toBe(before + 1)
   })
 
   it("say so when the database is gone, and go on when it is back", async () => {
