@@ -60,7 +60,7 @@ const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
 ]
 
 /** Where in client/, besides client/node/, types of Node's own modules may be named, for what process.getBuiltinModule gives. */
-const NODE_TYPES = ["crypto"]
+const NODE_TYPES = ["crypto", "ledger"]
 
 /** One sentence for each import that points the wrong way. */
 export function findWrongArrows(files: Files): string[] {

@@ -8,6 +8,7 @@ import {
   RpcRejectedError,
 } from "../../errors/ledger.ts"
 import { parseBoundedJson } from "./boundedJson.ts"
+import { httpPost } from "./httpPost.ts"
 import type { JsonRpc, RpcCall } from "./jsonRpc.ts"
 
 export type HttpRpcOptions = {
@@ -72,9 +73,8 @@ export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
   async function send(body: string): Promise<{ status: number; text: string }> {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      // What a redirect leads to was not chosen by the user: never followed.
-      const response = await fetch(address, { method: "POST", headers, body, signal, redirect: "manual" })
-      return { status: response.status, text: await readText(response, maxBytes, endpoint) }
+      const { status, parts } = await httpPost({ address, headers, body, signal })
+      return { status, text: await readText(parts, maxBytes, endpoint) }
     } catch (cause) {
       if (cause instanceof FleetrootError) throw cause
       if (signal.aborted) throw new EndpointTimeoutError({ endpoint, timeoutMs, cause })
@@ -107,34 +107,23 @@ export function httpRpc(url: string, options: HttpRpcOptions = {}): JsonRpc {
   }
 }
 
-async function readText(response: Response, maxBytes: number, endpoint: string): Promise<string> {
-  if (response.body === null) return ""
-  const reader = response.body.getReader()
+async function readText(parts: AsyncIterable<Uint8Array>, maxBytes: number, endpoint: string): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true })
-  const notText = (cause: unknown): ReplyMalformedError =>
-    new ReplyMalformedError({ what: "a call", expected: "UTF-8", found: "other bytes", cause })
+  const decode = (part?: Uint8Array): string => {
+    try {
+      return part === undefined ? decoder.decode() : decoder.decode(part, { stream: true })
+    } catch (cause) {
+      throw new ReplyMalformedError({ what: "a call", expected: "UTF-8", found: "other bytes", cause })
+    }
+  }
   let text = ""
   let bytes = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    bytes += value.byteLength
-    if (bytes > maxBytes) {
-      await reader.cancel()
-      throw new ReplyTooLargeError({ endpoint, maxBytes })
-    }
-    try {
-      text += decoder.decode(value, { stream: true })
-    } catch (cause) {
-      await reader.cancel()
-      throw notText(cause)
-    }
+  for await (const part of parts) {
+    bytes += part.byteLength
+    if (bytes > maxBytes) throw new ReplyTooLargeError({ endpoint, maxBytes })
+    text += decode(part)
   }
-  try {
-    return text + decoder.decode()
-  } catch (cause) {
-    throw notText(cause)
-  }
+  return text + decode()
 }
 
 function parse(text: string, endpoint: string): unknown {
