@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { privateKeyToAccount } from "viem/accounts"
 import * as client from "../../../client/index.ts"
@@ -177,8 +177,8 @@ async function listen(provider: Provider, port: number): Promise<RpcServer> {
 
 /** The checkout that this file belongs to, compiled or not. */
 function projectFolder(): string {
-  for (const up of ["../../..", "../../../.."]) {
-    const folder = fileURLToPath(new URL(up, import.meta.url))
+  const start = dirname(fileURLToPath(import.meta.url))
+  for (let folder = start, above = ""; folder !== above; above = folder, folder = dirname(folder)) {
     if (existsSync(join(folder, "hardhat.config.ts"))) return folder
   }
   throw new TestnetUnavailableError(
