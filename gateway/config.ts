@@ -58,6 +58,8 @@ export type GatewayConfig = {
   /** `postgres://…` of a database that several gateways share. Default: files in `state`. */
   readonly database: string | undefined
   readonly issuers: readonly IssuerConfig[]
+  /** Manifests of batches: files, folders of them, addresses of any web server. Paths are absolute. */
+  readonly manifests: readonly string[]
   readonly limits: Partial<HttpLimits>
   readonly trustedProxies: readonly string[]
   readonly logLevel: LogLevel
@@ -149,6 +151,7 @@ export function readGatewayConfig(json: unknown, folder: string): GatewayConfig 
     publicUrl: readPublicUrl(settings),
     database: settings.text("database", /^postgres(?:ql)?:\/\//, "an address with postgres://"),
     issuers: settings.sections("issuers", (issuer) => readIssuer(issuer, path)),
+    manifests: readManifests(settings, path) ?? [],
     limits: settings.section("limits", readLimits) ?? {},
     trustedProxies: settings.texts("trustedProxies", "a list of addresses and networks") ?? [],
     logLevel: settings.oneOf("logLevel", LOG_LEVELS) ?? "info",
@@ -350,12 +353,12 @@ function readMosquitto(mosquitto: Settings, path: (text: string) => string): Mos
 
 function readEst(est: Settings, path: (text: string) => string): GatewayConfig["est"] {
   const receipts = est.text("receipts", /[^]/, "the path of a folder")
-  const manifests = est.texts("manifests", "a list of files and addresses")
+  const manifests = readManifests(est, path)
   const sharedSecrets = est.text("sharedSecrets", /[^]/, "the path of a file that only this gateway's user may read")
   return {
     devices: defined({
       receipts: receipts === undefined ? undefined : path(receipts),
-      manifests: manifests?.map((place) => (isUrl(place) ? place : path(place))),
+      manifests,
     }),
     shared: defined({
       holdMs: est.integer("holdMs", 0, 600_000),
@@ -374,6 +377,11 @@ function readEst(est: Settings, path: (text: string) => string): GatewayConfig["
     }),
     ...defined({ sharedSecrets: sharedSecrets === undefined ? undefined : path(sharedSecrets) }),
   }
+}
+
+function readManifests(settings: Settings, path: (text: string) => string): readonly string[] | undefined {
+  const manifests = settings.texts("manifests", "a list of files, folders and addresses")
+  return manifests?.map((place) => (isUrl(place) ? place : path(place)))
 }
 
 function readSequencer(sequencer: Settings): GatewayConfig["sequencer"] {

@@ -7,12 +7,16 @@ import type { Logger } from "pino"
 import {
   LedgerWriter,
   ManufacturerClient,
+  parseCertificate,
+  toHex,
   Verifier,
+  type CheckOptions,
   type Deployment,
   type Hex,
   type JsonRpc,
   type Ledger,
   type Payer,
+  type Receipt,
   type Replica,
 } from "../client/index.ts"
 import { openJournal, writeFileAtomic, type FileJournal } from "../client/node/index.ts"
@@ -21,15 +25,18 @@ import { crlAddresses } from "./crl/index.ts"
 import { openDeviceReceipts, type DeviceReceipts } from "./deviceReceipts.ts"
 import { estRoutes, readSharedSecrets, receiptRoutes } from "./est/index.ts"
 import type { EstEvent, EstLabel } from "./est/index.ts"
+import { ReceiptMaker } from "./est/receiptMaker.ts"
 import type { Metrics } from "./http/metrics.ts"
 import { problemAnswer } from "./http/problem.ts"
 import { Router } from "./http/router.ts"
 import type { HttpAnswer, HttpRequest, Route } from "./http/route.ts"
+import type { CredentialPlace } from "./issuers/placeFinder.ts"
 import type { OpenIssuer } from "./openIssuers.ts"
 import { Sequencer } from "./sequencer/sequencer.ts"
 import type { SequencerEvent } from "./sequencer/sequencer.ts"
-import type { EnrolmentStore } from "./store/enrolmentStore.ts"
+import type { Enrolment, EnrolmentStore } from "./store/enrolmentStore.ts"
 import { openEnrolmentStore } from "./store/openSerialStore.ts"
+import type { SerialEntry } from "./store/serialMap.ts"
 
 export type EnrolmentOptions = {
   readonly config: GatewayConfig
@@ -39,6 +46,8 @@ export type EnrolmentOptions = {
   /** The ledger as nodes tell it now. */
   readonly ledger: Ledger
   readonly replica: Replica
+  /** The index of manifests that were checked. Default: none. */
+  readonly places?: CheckOptions["places"] | undefined
   /** Who registers batches and pays for it. */
   readonly payer: Payer
   readonly metrics: Metrics
@@ -62,6 +71,7 @@ export class EnrolmentService {
   #publicUrl = ""
   #router: Router | undefined
   #store: EnrolmentStore | undefined
+  #receiptMaker: ReceiptMaker | undefined
   #journal: FileJournal | undefined
   #receipts: DeviceReceipts | undefined
   #opening: Promise<void> = Promise.resolve()
@@ -79,6 +89,41 @@ export class EnrolmentService {
   /** Whether certificates are issued. */
   get ready(): boolean {
     return this.#router !== undefined
+  }
+
+  /** A certificate that was issued here, by its fingerprint or credential hash. @throws EnrolmentStoreError */
+  async find(hash: Hex): Promise<SerialEntry | undefined> {
+    const enrolment = (await this.#store?.byFingerprint(hash)) ?? (await this.#store?.byCredential(hash))
+    if (enrolment === undefined || !wasHandedOut(enrolment)) return undefined
+    const { serial, keyId, notBefore, notAfter } = parseCertificate(enrolment.der)
+    const { window, index, credentialHash, fingerprint } = enrolment
+    const { manufacturerId, series, issuerKeyId } = window
+    return {
+      issuerKeyId,
+      serial: toHex(serial),
+      credentialHash,
+      deviceKeyId: keyId,
+      place: { manufacturerId, series, index },
+      notBefore,
+      notAfter,
+      fingerprint,
+    }
+  }
+
+  /** The receipt of a certificate that was issued here. @throws EnrolmentStoreError */
+  async receiptOf(credentialHash: Hex): Promise<Receipt | undefined> {
+    const enrolment = await this.#store?.byCredential(credentialHash)
+    return enrolment === undefined || !wasHandedOut(enrolment) ? undefined : this.#receiptMaker?.receiptOf(enrolment)
+  }
+
+  /** Where a certificate stands that was issued here. @throws EnrolmentStoreError, or an error before enrolment is ready. */
+  async placeOf(credentialHash: Hex): Promise<CredentialPlace | undefined> {
+    const store = this.#store
+    if (store === undefined) throw new Error("Enrolment is not ready.")
+    const enrolment = await store.byCredential(credentialHash)
+    if (enrolment === undefined) return undefined
+    const { manufacturerId, series, root } = enrolment.window
+    return { manufacturerId, series, index: enrolment.index, root }
   }
 
   /** Begins, at once or as soon as the ledger answers. */
@@ -126,10 +171,11 @@ export class EnrolmentService {
   }
 
   async #openAll(): Promise<Route[]> {
-    const { config, deployment, endpoints, ledger, replica, payer, issuers } = this.#options
+    const { config, deployment, endpoints, ledger, replica, payer, issuers, places } = this.#options
     const { state, database, maxAgeSeconds, est, sequencer } = config
     await mkdir(state, { recursive: true, mode: 0o700 })
     const store = (this.#store = await openEnrolmentStore({ state, database, deployment }))
+    this.#receiptMaker = new ReceiptMaker(store, deployment)
     const account = payer.address.toLowerCase() as Hex
     const journal = (this.#journal = await openJournal({ folder: state, deployment, account, purpose: "gateway" }))
     const [rpc] = endpoints
@@ -177,6 +223,7 @@ export class EnrolmentService {
       replica,
       verifier,
       receipts,
+      ...(places === undefined ? {} : { places }),
       maxAgeSeconds,
       ...est.shared,
       report: this.#report.est,
@@ -191,9 +238,16 @@ export class EnrolmentService {
     this.#receipts = undefined
     this.#journal?.close()
     this.#journal = undefined
-    await this.#store?.close()
+    const store = this.#store
     this.#store = undefined
+    this.#receiptMaker = undefined
+    await store?.close()
   }
+}
+
+/** Of what nobody was given nobody learns. */
+function wasHandedOut({ window }: Enrolment): boolean {
+  return window.state !== "sealed"
 }
 
 async function manufacturerOf(replica: Replica, keyId: Hex): Promise<number> {

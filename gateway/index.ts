@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import { pino } from "pino"
 import type { Logger } from "pino"
-import type { Hex, Payer } from "../client/index.ts"
+import { Verifier, type Hex, type Payer } from "../client/index.ts"
 import { payerFromKeystore, readPassphraseFile } from "../client/node/index.ts"
 import { apiRoutes } from "./api/index.ts"
 import type { GatewayConfig } from "./config.ts"
@@ -15,13 +15,14 @@ import type { ServerUrls } from "./http/httpServer.ts"
 import { Metrics } from "./http/metrics.ts"
 import type { Route } from "./http/route.ts"
 import type { TlsCredentials } from "./http/tlsOptions.ts"
+import { manifestShelf, withKnownPlaces } from "./knownPlaces.ts"
 import { mosquittoWriter } from "./mosquitto.ts"
 import { ocspRoutes, StaticAnswers } from "./ocsp/index.ts"
 import { openIssuers } from "./openIssuers.ts"
 import { openReplica } from "./openReplica.ts"
-import { answerWriter, crlWriter, keepFiles } from "./staticFiles.ts"
+import { answerWriter, crlWriter, keepFiles, placesWriter } from "./staticFiles.ts"
 import { openSerialStore } from "./store/openSerialStore.ts"
-import { readiness, revocationReporter, watchCrls, watchReplica } from "./watch.ts"
+import { readiness, revocationReporter, watchCrls, watchManifests, watchReplica } from "./watch.ts"
 
 export { LOG_LEVELS, readGatewayConfig, readSettingsFile } from "./config.ts"
 export type { GatewayConfig } from "./config.ts"
@@ -29,6 +30,7 @@ export { CrlBook, writeStatic } from "./crl/index.ts"
 export type { StaticReport } from "./crl/writeStatic.ts"
 export { DEFAULT_LIMITS } from "./http/limits.ts"
 export { StaticAnswers } from "./ocsp/index.ts"
+export { manifestShelf, withKnownPlaces } from "./knownPlaces.ts"
 export { openIssuers } from "./openIssuers.ts"
 export { openReplica } from "./openReplica.ts"
 export { makeToken } from "./est/index.ts"
@@ -37,6 +39,9 @@ export type { EntryPortions, SerialEntry, SerialStore } from "./store/serialMap.
 
 /** How long an OCSP answer in a file may be used. */
 const FILES_LIFETIME_SECONDS = 3_600
+
+/** Manifests in folders are looked for at least this often. */
+const MANIFESTS_INTERVAL_SECONDS = 60
 
 /** A gateway that runs. */
 export type Gateway = ServerUrls & {
@@ -97,17 +102,28 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
 
     const payer = options.payer ?? (await configuredPayer(config))
     const canEnrol = payer !== undefined && config.tls !== undefined && issuers.some(({ issuer }) => issuer.signer)
+    const shelf = manifestShelf(config, { replica, log })
+    const { places } = shelf
+    watchManifests(metrics, shelf)
     const enrolment = canEnrol
-      ? new EnrolmentService({ config, issuers, deployment, endpoints, ledger, replica, payer, metrics, log })
+      ? new EnrolmentService({ config, issuers, deployment, endpoints, ledger, replica, places, payer, metrics, log })
       : undefined
     undo.push(() => enrolment?.close())
+    // Marks that name no place bar the places that are known here.
+    const ask = enrolment && ((hash: Hex) => enrolment.placeOf(hash))
+    const source = withKnownPlaces(replica, { shelf, issuers, ask })
+    undo.push(() => {
+      source.close()
+    })
+    const verifier = new Verifier({ ledger: replica, maxAgeSeconds })
 
     // 3. What it answers, as soon as its address is known.
     let publicUrl = ""
     const routes = (urls: ServerUrls): Route[] => {
       publicUrl = config.publicUrl ?? urls.plainUrl ?? urls.tlsUrl ?? ""
       const context = {
-        replica,
+        replica: source,
+        places: shelf,
         issuers: issuers.map(({ issuer }) => issuer),
         serials,
         maxAgeSeconds,
@@ -126,14 +142,15 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
       })
       watchCrls(metrics, book)
       const keep = (what: string, intervalSeconds: number, write: () => Promise<boolean>): void => {
-        const kept = keepFiles({ what, write, replica, intervalSeconds, log, signal: stopping.signal })
+        const kept = keepFiles({ what, write, replica: source, intervalSeconds, log, signal: stopping.signal })
         undo.push(() => kept)
       }
+      keep("the manifests' places", MANIFESTS_INTERVAL_SECONDS, placesWriter(shelf, source, stopping.signal))
       if (folder !== undefined) {
         keep("CRLs", (config.crl.publishIntervalSeconds ?? 600) / 2, crlWriter(book, folder, log))
       }
       if (config.mosquitto !== undefined) {
-        const parts = { replica, book, issuers: context.issuers, metrics }
+        const parts = { replica: source, book, issuers: context.issuers, metrics }
         const intervalSeconds = (config.crl.publishIntervalSeconds ?? 600) / 2
         keep("mosquitto's CRL and clients", intervalSeconds, mosquittoWriter(config.mosquitto, parts))
       }
@@ -146,7 +163,14 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
         ...healthRoutes({ metrics, readiness: () => readiness(watched) }),
         ...ocspRoutes({ ...context, ...ocsp }),
         ...crlRoutes(crlContext, book),
-        ...apiRoutes({ replica, serials, maxAgeSeconds }),
+        ...apiRoutes({
+          replica,
+          serials,
+          issued: enrolment,
+          manifests: shelf,
+          check: { verifier, receipts: enrolment, places },
+          maxAgeSeconds,
+        }),
         ...(enrolment?.routes ?? []),
       ]
     }

@@ -3,6 +3,8 @@ import type { Logger } from "pino"
 import type { Replica } from "../client/index.ts"
 import { writeStatic } from "./crl/index.ts"
 import type { CrlBook } from "./crl/index.ts"
+import type { LocatedMarks } from "./issuers/locatedMarks.ts"
+import type { ManifestShelf } from "./manifestShelf.ts"
 import type { StaticAnswers } from "./ocsp/index.ts"
 
 export type KeepFilesOptions = {
@@ -74,5 +76,30 @@ export function answerWriter(answers: StaticAnswers, log: Logger, signal: AbortS
     const { written } = await answers.refresh(signal)
     if (written > 0) log.debug({ written }, "OCSP files")
     return false
+  }
+}
+
+/** Reads manifests that are new, and finds the places of marks that name none. */
+export function placesWriter(shelf: ManifestShelf, marks: LocatedMarks, signal: AbortSignal): () => Promise<boolean> {
+  let located = false
+  return async () => {
+    if (isSilent(marks)) return true
+    const found = await shelf.refresh(signal)
+    if (found || !located) marks.locateAll()
+    located = true
+    // Enrolment may not be ready yet.
+    return marks.askOwed().then(
+      () => false,
+      () => true,
+    )
+  }
+}
+
+/** Whether the ledger was not read yet, or cannot be. */
+function isSilent(marks: LocatedMarks): boolean {
+  try {
+    return marks.head === undefined
+  } catch {
+    return true
   }
 }

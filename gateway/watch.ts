@@ -6,6 +6,7 @@ import type { CrlBook } from "./crl/index.ts"
 import type { Readiness } from "./http/health.ts"
 import type { Metrics } from "./http/metrics.ts"
 import type { RevocationEvent } from "./issuers/context.ts"
+import type { ManifestHealth, ManifestShelf } from "./manifestShelf.ts"
 import type { OpenIssuer } from "./openIssuers.ts"
 
 export type Watched = {
@@ -122,6 +123,22 @@ export function watchCrls({ registry }: Metrics, book: CrlBook): void {
       }
     },
   })
+}
+
+/** Numbers about the manifests that credentials are found by. */
+export function watchManifests({ registry }: Metrics, shelf: ManifestShelf): void {
+  const gauge = (name: keyof ManifestHealth, help: string): void => {
+    addGauge(registry, {
+      name: `fleetroot_manifests_${name}`,
+      help,
+      collect() {
+        this.set(shelf.health()[name])
+      },
+    })
+  }
+  gauge("devices", "Devices that are found by the manifests.")
+  gauge("waiting", "Manifests of batches that the ledger does not have yet.")
+  gauge("faults", "Manifests that cannot be used; the log says why.")
 }
 
 /** A gauge that is asked when somebody looks. */

@@ -6,7 +6,11 @@ import { freshFleet } from "../issuers/freshFleet.ts"
 import type { FreshFleet } from "../issuers/freshFleet.ts"
 import { problemAnswer } from "../http/problem.ts"
 import type { Problem } from "../http/problem.ts"
-import type { SerialStore } from "../store/serialMap.ts"
+import { MediaTypeUnknownError } from "../errors/gateway.ts"
+import type { FoundPlace } from "../issuers/placeFinder.ts"
+import type { SerialEntry, SerialStore } from "../store/serialMap.ts"
+import { CertificateBody, certificateIn, checkedCertificate } from "./certificateCheck.ts"
+import type { CertificateCheck } from "./certificateCheck.ts"
 import { API_FAILURE } from "./failures.ts"
 import { openApi } from "./openApi.ts"
 import { readPage } from "./paging.ts"
@@ -18,13 +22,26 @@ import { batchView, blockView, manufacturerView, releaseView } from "./views.ts"
 export type ApiContext = {
   readonly replica: FleetSource & Partial<Pick<Replica, "status">>
   readonly serials?: Pick<SerialStore, "find"> | undefined
+  /** Certificates that were issued here. Default: none. */
+  readonly issued?: Pick<SerialStore, "find"> | undefined
+  /** Manifests of batches. Default: none. */
+  readonly manifests?: ManifestPlaces | undefined
+  /** What checks whole certificates. Default: nobody, and none is taken. */
+  readonly check?: CertificateCheck | undefined
   /** Oldest newest block that is answered from, in seconds. Default: 120. */
   readonly maxAgeSeconds?: number
   /** The clock. Default: the platform's. */
   readonly now?: () => Date
 }
 
+/** Where manifests say that credentials stand. */
+export type ManifestPlaces = {
+  /** @param manufacturerId Whose batches count; undefined: all. */
+  findPlace(credentialHash: Hex, manufacturerId: number | undefined): Promise<FoundPlace | undefined>
+}
+
 const RETRY_SECONDS = "5"
+const CERTIFICATE_TYPES = ["application/pkix-cert", "application/x-pem-file"] as const
 
 /** The JSON API as an application of its own. Every answer is one picture of the ledger, and says which. */
 export function apiApp(context: ApiContext): Hono {
@@ -41,12 +58,26 @@ export function apiApp(context: ApiContext): Hono {
     const manufacturer = c.req.query("manufacturer")
     const manufacturerId = manufacturer === undefined ? undefined : uint32Parameter("manufacturer", manufacturer)
     assertKnown(c, ["deviceKey", "manufacturer"])
-    const entry = await context.serials?.find(hash)
+    const known = await findKnown(context, hash, manufacturerId)
     // From here on nothing waits: one picture of the ledger.
     const fleet = picture()
-    const facts = credentialFacts({ hash, entry, deviceKeyId, manufacturerId, fleet })
+    const facts = credentialFacts({ hash, ...known, deviceKeyId, manufacturerId, fleet })
     return answer(c, { ...facts, ...origin(context, fleet) })
   })
+
+  const { check } = context
+  if (check !== undefined) {
+    app.post("/v1/status", async (c) => {
+      assertKnown(c, [])
+      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase()
+      if (!CERTIFICATE_TYPES.some((known) => known === type)) {
+        throw new MediaTypeUnknownError({ expected: CERTIFICATE_TYPES.join(" or ") })
+      }
+      const certificate = certificateIn(new Uint8Array(await c.req.arrayBuffer()))
+      picture()
+      return answer(c, await checkedCertificate(certificate, check))
+    })
+  }
 
   app.get("/v1/manufacturers", (c) => {
     assertKnown(c, ["limit", "after"])
@@ -97,6 +128,11 @@ export function apiApp(context: ApiContext): Hono {
 
   app.notFound((c) => problem(c, { status: 404, title: "Nothing is at this address" }))
   app.onError((error, c) => {
+    if (error instanceof CertificateBody) {
+      const { message, code, hint } = error.cause
+      const more = { code, ...(hint === undefined ? {} : { hint }) }
+      return problem(c, { status: 400, title: "The body is no certificate", detail: message, more })
+    }
     const failure = API_FAILURE[error.name as keyof typeof API_FAILURE] as Problem | undefined
     // What nobody foresaw goes to the listener, which logs it.
     if (failure === undefined) throw error
@@ -117,6 +153,24 @@ function pictureContext({ replica, maxAgeSeconds, now }: ApiContext): Pick<Revoc
     ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }),
     ...(now === undefined ? {} : { now }),
   }
+}
+
+/** What this gateway knows of a hash besides the ledger. */
+async function findKnown(
+  { serials, issued, manifests }: ApiContext,
+  hash: Hex,
+  manufacturerId: number | undefined,
+): Promise<{ entry?: SerialEntry; entryFrom?: "import" | "enrolment"; place?: FoundPlace }> {
+  const own = await issued?.find(hash)
+  if (own !== undefined) return { entry: own, entryFrom: "enrolment" }
+  const entry = await serials?.find(hash)
+  if (entry === undefined) {
+    const place = await manifests?.findPlace(hash, manufacturerId)
+    return place === undefined ? {} : { place }
+  }
+  if (entry.place !== undefined) return { entry, entryFrom: "import" }
+  const place = await manifests?.findPlace(entry.credentialHash, undefined)
+  return { entry, entryFrom: "import", ...(place === undefined ? {} : { place }) }
 }
 
 /** What an answer rests on. */

@@ -9,7 +9,9 @@ const TEXT = { type: "string" }
 const STATUS = { enum: ["good", "onHold", "revoked", "unknown"] }
 
 /** An object that has exactly these members. */
-function exactly(properties: Readonly<Record<string, Schema>>): Schema {
+function exactly<const Properties extends Readonly<Record<string, Schema>>>(
+  properties: Properties,
+): Schema & { readonly properties: Properties } {
   return { type: "object", properties, required: Object.keys(properties), additionalProperties: false }
 }
 
@@ -56,6 +58,20 @@ const MANUFACTURER = {
   suspendedUntil: orNull(TIME),
   keys: { type: "array", items: ref("Key") },
 }
+
+/** The members of `fleetroot status --json` for a certificate, without its file. */
+const VERDICT = exactly({
+  fingerprint: HASH,
+  credentialHash: HASH,
+  status: { enum: ["good", "onHold", "revoked", "expired", "notYetValid", "unknown"] },
+  reason: { ...orNull(TEXT), description: "A CRLReason, or why it is not good; null for good." },
+  since: orNull(TIME),
+  manufacturer: orNull(exactly({ id: ID, name: TEXT })),
+  batch: orNull(exactly({ series: ID, root: HASH, index: INDEX, size: ID })),
+  block: ref("Block"),
+  staleSeconds: UINT,
+  evidence: { type: "array", items: ref("Evidence") },
+})
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Block: exactly({
@@ -104,9 +120,19 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     fingerprint: orNull(HASH),
     manufacturer: orNull(ID),
     place: orNull(exactly({ series: ID, index: INDEX })),
-    restsOn: exactly({ kind: { enum: ["import", "record", "nothing"] }, detail: TEXT }),
+    restsOn: exactly({ kind: { enum: ["import", "enrolment", "manifest", "record", "nothing"] }, detail: TEXT }),
     ...ORIGIN,
   }),
+  Verdict: {
+    ...VERDICT,
+    properties: { ...VERDICT.properties, error: { ...ref("Error"), description: "What was wrong with its receipt." } },
+  },
+  Error: {
+    type: "object",
+    properties: { error: TEXT, code: TEXT, message: TEXT, hint: TEXT, docs: TEXT },
+    required: ["error", "code", "message"],
+    additionalProperties: false,
+  },
   ManufacturerList: listOf("Manufacturer"),
   BatchList: listOf("Batch"),
   ReleaseList: listOf("Release"),
@@ -159,6 +185,26 @@ function get(
   }
 }
 
+/** The question that comes with a certificate. */
+function postCertificate(failures: readonly number[]): Schema {
+  const certificate = { schema: { type: "string", format: "binary", maxLength: 131_072 } }
+  return {
+    post: {
+      operationId: "checkCertificate",
+      summary:
+        "Checks a certificate as a verifier does: its form, its issuer's signature, its place and its status. Receipts come from the manifests and enrolments of this gateway.",
+      requestBody: {
+        required: true,
+        content: { "application/pkix-cert": certificate, "application/x-pem-file": certificate },
+      },
+      responses: {
+        200: { description: "The verdict.", content: { "application/json": { schema: ref("Verdict") } } },
+        ...Object.fromEntries(failures.map((status) => [status, problemResponse()] as const)),
+      },
+    },
+  }
+}
+
 function problemResponse(): Schema {
   return {
     description: "What went wrong: RFC 9457.",
@@ -179,9 +225,10 @@ export function openApi(): Record<string, unknown> {
       license: { name: "MIT", identifier: "MIT" },
     },
     paths: {
+      "/v1/status": postCertificate([...bad, 413, 415]),
       "/v1/status/{hash}": get(
         "getStatus",
-        "What the ledger says about a certificate, by its credential hash, or by its fingerprint if the gateway was taught it.",
+        "What the ledger says about a certificate, by its credential hash (SHA-256 of its TBSCertificate), or by its fingerprint (SHA-256 of all of it) if the gateway was taught it or issued it.",
         "Status",
         [
           { name: "hash", in: "path", required: true, schema: { type: "string", pattern: "^(0x)?[0-9a-fA-F]{64}$" } },

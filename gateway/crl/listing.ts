@@ -11,6 +11,7 @@ import {
   type PlaceStatus,
 } from "../../client/index.ts"
 import type { RevocationContext } from "../issuers/context.ts"
+import { placed } from "../issuers/serialStatus.ts"
 import { encodeEntryTail, EntryBuffer } from "./crlWriter.ts"
 import { numberInShard, placeInShard, SHARD_PLACES, shardOf } from "./shards.ts"
 
@@ -146,7 +147,7 @@ function collectBatch(
 
 async function collectImported(
   collected: Map<string, Collected>,
-  { serials }: RevocationContext,
+  { serials, places }: RevocationContext,
   key: LedgerKey,
   { head, settled }: Fleet,
 ): Promise<void> {
@@ -157,7 +158,7 @@ async function collectImported(
     ordinal++
     if (ordinal % SHARD_PLACES === 0) listed = new Map()
     if (hasEnded(entry.notAfter, head)) continue
-    const status = credentialStatus({ ...entry, head, settled, issuerKeyId: key.keyId })
+    const status = credentialStatus({ ...placed(entry, head, places), head, settled, issuerKeyId: key.keyId })
     if (status.status !== "revoked" && status.status !== "onHold") continue
     listed.set(ordinal, fromHex(entry.serial))
     const ofShard = listed

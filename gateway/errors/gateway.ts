@@ -166,3 +166,30 @@ export class RequestInvalidError extends GatewayError {
     this.parameter = parameter
   }
 }
+
+/** A request of the JSON API has a body of a kind that is not read there. */
+export class MediaTypeUnknownError extends GatewayError {
+  override name = "MediaTypeUnknownError" as const
+  override readonly code = "MEDIA_TYPE_UNKNOWN"
+
+  constructor({ expected }: { expected: string }) {
+    super(`The Content-Type of the request should be ${expected}.`, {
+      hint: "/v1/openapi.json describes the API.",
+      docs: "docs/errors.md#media-type-unknown",
+    })
+  }
+}
+
+/** A manifest that the gateway was given cannot be read (again). */
+export class ManifestUnreadableError extends GatewayError {
+  override name = "ManifestUnreadableError" as const
+  override readonly code = "MANIFEST_UNREADABLE"
+
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super(`A manifest cannot be read: ${reason}`, {
+      hint: "Is the file or the web server of `manifests` still there, and as it was? Asked again, the gateway reads it again.",
+      docs: "docs/errors.md#manifest-unreadable",
+      cause,
+    })
+  }
+}

@@ -1,5 +1,6 @@
 import type { Deployment, FleetChange, FleetState } from "../../client/index.ts"
 import type { SerialMap } from "../store/serialMap.ts"
+import type { PlaceFinder } from "./placeFinder.ts"
 import type { Issuer } from "./issuer.ts"
 
 /** Where the gateway reads the ledger: a `Replica` that is kept up to date. */
@@ -27,6 +28,8 @@ export type RevocationContext = {
   readonly issuers: readonly Issuer[]
   /** Certificates whose serials are no positions. Default: none. */
   readonly serials?: SerialMap
+  /** Where certificates stand that were imported without their places. Default: nobody knows. */
+  readonly places?: PlaceFinder | undefined
   /** The clock. Default: the platform's. */
   readonly now?: () => Date
   /** Oldest newest block that an answer may be made from, in seconds. Default: 120. */

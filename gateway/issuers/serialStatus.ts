@@ -10,6 +10,7 @@ import {
 } from "../../client/index.ts"
 import type { SerialEntry, SerialMap } from "../store/serialMap.ts"
 import type { FleetSource } from "./context.ts"
+import type { PlaceFinder } from "./placeFinder.ts"
 
 /** What a serial number leads to. */
 export type SerialSubject =
@@ -53,20 +54,33 @@ export async function findSerial(
   return entry === undefined ? { kind: "nothing" } : { kind: "entry", entry }
 }
 
+/** An imported certificate with the place that a manifest knows for it, if it came without. */
+export function placed(entry: SerialEntry, head: FleetState, places: PlaceFinder | undefined): SerialEntry {
+  const manufacturerId = entry.place === undefined ? head.keyById(entry.issuerKeyId)?.manufacturerId : undefined
+  if (places === undefined || manufacturerId === undefined) return entry
+  const found = places.placesOf(entry.credentialHash, manufacturerId)
+  // The first that was registered is the one that counts.
+  const place = found.find(({ series, root }) => head.batch(manufacturerId, series)?.root === root)
+  return place === undefined ? entry : { ...entry, place }
+}
+
 /**
  * What the ledger says of it.
  *
+ * @param places Where imported certificates stand that came without their places.
  * @throws KeyOwnerAmbiguousError when two manufacturers proved possession of the issuer key.
  */
 export function serialStatus(
   subject: SerialSubject,
   issuerKeyId: Hex,
   { head, settled }: { readonly head: FleetState; readonly settled: FleetState },
+  places?: PlaceFinder,
 ): PlaceStatus {
   const since = head.keyById(issuerKeyId)?.compromisedSince
   // Of a compromised key every serial is revoked, also one that nobody has seen: no serial shows what was signed before.
   if (since !== undefined) return { ...COMPROMISED, since }
-  if (subject.kind === "entry") return credentialStatus({ ...subject.entry, head, settled, issuerKeyId })
+  if (subject.kind === "entry")
+    return credentialStatus({ ...placed(subject.entry, head, places), head, settled, issuerKeyId })
   if (subject.kind === "nothing") return NOT_ANCHORED
   const { manufacturerId, series, index } = subject
   const batch = head.batch(manufacturerId, series)

@@ -88,7 +88,7 @@ export class OcspAnswerer {
     const fleet = freshFleet(this.#context)
     const responder = responderOf(issuer, fleet.head.keyById(issuer.keyId))
     const statuses = certIds.map(({ serial }, i) => {
-      const status = serialStatus(subjects[i] as SerialSubject, issuer.keyId, fleet)
+      const status = serialStatus(subjects[i] as SerialSubject, issuer.keyId, fleet, this.#context.places)
       return this.#news.standing(`${issuer.keyId}:${Buffer.from(serial).toString("base64")}`, status, fleet)
     })
     const [only] = certIds

@@ -318,6 +318,44 @@ describe("fleetroot gateway", () => {
     expect((await gateway.ended).code).toBe(0)
   })
 
+  it("checks certificates as `fleetroot status` does, and finds devices by their hashes", async () => {
+    const gateway = await startGateway(
+      ...words(
+        `--listen 127.0.0.1:${port} --issuer-cert fleet/ca.pem --issuer-key fleet/ca.key --manifest fleet.manifest`,
+      ),
+    )
+    const indexed = async (): Promise<boolean> =>
+      /^fleetroot_manifests_devices 5$/m.test(await (await fetch(`${gateway.url}/metrics`)).text())
+    while (!(await indexed())) await sleep(50)
+    const post = async (body: string, type: string): Promise<Response> =>
+      fetch(`${gateway.url}/v1/status`, { method: "POST", headers: { "Content-Type": type }, body })
+    type Answer = Record<string, unknown>
+    const { answer } = await cli.json<Answer[]>("status", "fleet/certs/1.pem", "--manifest", "fleet.manifest")
+    const said = (await (await post(cli.text("fleet/certs/1.pem"), "application/x-pem-file")).json()) as Answer
+    const facts = ({ file, block, staleSeconds, evidence, ...same }: Answer): Answer => ({
+      ...same,
+      block: Object.keys(block as object).sort(),
+      evidence: (evidence as Answer[]).map((one) => Object.keys(one).sort()),
+      kinds: [typeof file, typeof staleSeconds].at(-1),
+    })
+    expect(said["status"]).toBe("good")
+    expect(facts(said)).toEqual(facts(answer[0]!))
+
+    const bad = await post("garbage", "application/pkix-cert")
+    expect([bad.status, bad.headers.get("content-type")]).toEqual([400, "application/problem+json"])
+    expect((await post("x".repeat(140_000), "application/pkix-cert")).status).toBe(413)
+    expect((await post(cli.text("fleet/certs/1.pem"), "text/plain")).status).toBe(415)
+    expect((await fetch(`${gateway.url}/v1/status`)).status).toBe(405)
+
+    const { credentialHash, keyId } = parseCertificate(readOneCertificate(cli.text("fleet/certs/1.pem")))
+    const byHash = async (more = ""): Promise<unknown> =>
+      (await fetch(`${gateway.url}/v1/status/${credentialHash}${more}`)).json()
+    expect(await byHash()).toMatchObject({ status: "unknown", reason: "deviceKeyUnknown", place: { index: 1 } })
+    expect(await byHash(`?deviceKey=${keyId}`)).toMatchObject({ status: "good", restsOn: { kind: "manifest" } })
+    gateway.child.kill("SIGTERM")
+    expect((await gateway.ended).code).toBe(0)
+  })
+
   it.each([
     ["a setting that nobody knows", { listenn: "x" }, "listenn"],
     ["a wrong port", { listen: "127.0.0.1:99999" }, "listen"],

@@ -43,6 +43,7 @@ describe("readGatewayConfig", () => {
       publicUrl: undefined,
       database: undefined,
       issuers: [],
+      manifests: [],
       limits: {},
       trustedProxies: [],
       logLevel: "info",
@@ -53,6 +54,16 @@ describe("readGatewayConfig", () => {
       sequencer: {},
       account: undefined,
     })
+  })
+
+  it("reads where manifests are", () => {
+    const read = (manifests: unknown): unknown => readGatewayConfig({ ...LEAST, manifests }, "/etc/fleetroot").manifests
+    expect(read(["batches", "https://mirror.example/b"])).toEqual([
+      "/etc/fleetroot/batches",
+      "https://mirror.example/b",
+    ])
+    expect(read("one.manifest")).toEqual(["/etc/fleetroot/one.manifest"])
+    expect(refusal({ ...LEAST, manifests: [7] }).field).toBe("manifests")
   })
 
   it("reads where a mosquitto broker is, strictly", () => {

@@ -40,7 +40,11 @@ export function gatewayCommand(): Command {
     .option("--tls-cert <file>", "the gateway's own certificate with its chain, PEM")
     .option("--tls-key <file>", "its key")
     .option("--receipts <dir>", "receipts of devices that enrol with the certificates they were made with")
-    .option("--manifest <file or URL>", "manifest of such devices, in place of receipts; may be repeated", collect)
+    .option(
+      "--manifest <file or URL>",
+      "manifest of a batch, in place of its devices' receipts; may be repeated",
+      collect,
+    )
     .option("--crl-dir <dir>", "folder in which the CRLs are kept as files, too")
   return withSigner(withGatewaySettings(command)).action((options: Options) =>
     runCommand(options.json, () => runGateway(options)),
@@ -92,10 +96,9 @@ async function readConfig(options: Options): ReturnType<typeof gatewaySettings> 
     tlsKey: tlsKey === undefined ? undefined : resolve(tlsKey),
   })
   if (crlDir !== undefined) more["crl"] = { folder: resolve(crlDir) }
-  const devices = withoutNothing({
-    receipts: receipts === undefined ? undefined : resolve(receipts),
-    manifests: manifest?.map((place) => (/^https?:/.test(place) ? place : resolve(place))),
-  })
+  const manifests = manifest?.map((place) => (/^https?:/.test(place) ? place : resolve(place)))
+  if (manifests !== undefined) more["manifests"] = manifests
+  const devices = withoutNothing({ receipts: receipts === undefined ? undefined : resolve(receipts), manifests })
   if (Object.keys(devices).length > 0) more["est"] = devices
   const config = await gatewaySettings(options, more)
   if (config.listen !== undefined || config.tls !== undefined) return config

@@ -3,13 +3,14 @@ import type { Command } from "commander"
 import { EXIT, UsageError } from "../cliError.ts"
 import { gatewaySettings, withGatewaySettings } from "../gateway/settings.ts"
 import type { GatewayOptions } from "../gateway/settings.ts"
+import { collect } from "../input/receiptSources.ts"
 import { newCommand } from "../options/common.ts"
 import { printable } from "../output/printable.ts"
 import { startProgress } from "../output/progress.ts"
 import { runCommand } from "../runCommand.ts"
 import type { Answer } from "../runCommand.ts"
 
-type Options = GatewayOptions & { out: string; ocsp?: boolean }
+type Options = GatewayOptions & { out: string; ocsp?: boolean; manifest?: string[] }
 
 /** `fleetroot gateway publish`: the CRLs as files, once. */
 export function gatewayPublishCommand(): Command {
@@ -19,19 +20,26 @@ export function gatewayPublishCommand(): Command {
     "fleetroot gateway publish --out www/ --public-url http://pki.example --issuer-cert ca.pem --issuer-key ca.key",
   )
     .requiredOption("--out <dir>", "folder that gets crl/…")
+    .option(
+      "--manifest <file or URL>",
+      "manifest of a batch, to find devices revoked by their hash; may be repeated",
+      collect,
+    )
     .option("--ocsp", "write OCSP answers for all places of all batches, too, to ocsp/…")
   return withGatewaySettings(command).action((options: Options) => runCommand(options.json, () => publish(options)))
 }
 
 async function publish(options: Options): Promise<Answer> {
-  const config = await gatewaySettings(options)
+  const manifests = options.manifest?.map((place) => (/^https?:/.test(place) ? place : resolve(place)))
+  const config = await gatewaySettings(options, manifests === undefined ? {} : { manifests })
   const { publicUrl } = config
   if (publicUrl === undefined) {
     throw new UsageError("--public-url is missing: CRLs name the address under which they are found.")
   }
   if (config.issuers.length === 0) throw new UsageError("No issuer was named: --issuer-cert, or --config.")
-  const { CrlBook, openIssuers, openReplica, openSerialStore, StaticAnswers, writeStatic } =
-    await import("../../../gateway/index.ts")
+  const gateway = await import("../../../gateway/index.ts")
+  const { CrlBook, manifestShelf, openIssuers, openReplica, openSerialStore } = gateway
+  const { StaticAnswers, withKnownPlaces, writeStatic } = gateway
   const { pino } = await import("pino")
   const log = pino({ level: options.logLevel ?? "warn" }, pino.destination(2))
   const opened = await openIssuers(config.issuers, log)
@@ -44,8 +52,12 @@ async function publish(options: Options): Promise<Answer> {
         progress.update(block, toBlock)
       },
     })
+    const shelf = manifestShelf(config, { replica, log })
+    await shelf.refresh()
+    const source = withKnownPlaces(replica, { shelf, issuers: opened.issuers })
+    source.locateAll()
     const issuers = opened.issuers.map(({ issuer }) => issuer)
-    const context = { replica, serials, issuers, maxAgeSeconds: config.maxAgeSeconds }
+    const context = { replica: source, places: shelf, serials, issuers, maxAgeSeconds: config.maxAgeSeconds }
     const { publishIntervalSeconds, lifetimeSeconds, mostEntries } = config.crl
     const book = new CrlBook({
       ...context,
