@@ -150,7 +150,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
         keep("CRLs", (config.crl.publishIntervalSeconds ?? 600) / 2, crlWriter(book, folder, log))
       }
       if (config.mosquitto !== undefined) {
-        const parts = { replica: source, book, issuers: context.issuers, metrics }
+        const parts = { replica: source, book, issuers: context.issuers, metrics, state: config.state }
         const intervalSeconds = (config.crl.publishIntervalSeconds ?? 600) / 2
         keep("mosquitto's CRL and clients", intervalSeconds, mosquittoWriter(config.mosquitto, parts))
       }

@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { Gauge } from "prom-client"
 import type { CrlBook } from "./crl/index.ts"
 import { MosquittoReloadError } from "./errors/mosquitto.ts"
 import type { Metrics } from "./http/metrics.ts"
 import type { FleetSource } from "./issuers/context.ts"
 import type { Issuer } from "./issuers/issuer.ts"
+import { disabledJournal } from "./mqtt/disabledJournal.ts"
 import { dynamicSecurity } from "./mqtt/dynamicSecurity.ts"
 import type { DynamicSecurityConfig } from "./mqtt/dynamicSecurity.ts"
 import { hangUp, MosquittoBridge } from "./mqtt/mosquittoBridge.ts"
@@ -27,12 +29,14 @@ export type MosquittoParts = {
   readonly book: CrlBook
   readonly issuers: readonly Issuer[]
   readonly metrics: Metrics
+  /** Folder for what must outlive the process. */
+  readonly state: string
 }
 
 /** Makes what brings a broker up to date. It is to be called after changes, and again when it failed. @throws like MosquittoBridge.refresh. */
 export function mosquittoWriter(config: MosquittoConfig, parts: MosquittoParts): () => Promise<boolean> {
   const { crlFile, pidFile, certificates } = config
-  const { replica, book, issuers, metrics } = parts
+  const { replica, book, issuers, metrics, state } = parts
   const names = new UsernameFiles(certificates, issuers)
   const bridge = new MosquittoBridge({
     replica,
@@ -41,7 +45,12 @@ export function mosquittoWriter(config: MosquittoConfig, parts: MosquittoParts):
     reload: async () => {
       if (pidFile !== undefined) await reload(pidFile)
     },
-    ...(config.dynamicSecurity === undefined ? {} : { publish: dynamicSecurity(config.dynamicSecurity) }),
+    ...(config.dynamicSecurity === undefined
+      ? {}
+      : {
+          publish: dynamicSecurity(config.dynamicSecurity),
+          journal: disabledJournal(join(state, "mosquitto-disabled.json")),
+        }),
     usernamesOf: names.usernamesOf,
   })
   const fault = new Gauge({

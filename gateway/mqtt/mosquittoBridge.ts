@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../../client/node/index.ts"
 import type { CrlBook } from "../crl/index.ts"
 import { readCrl } from "../crl/crlReader.ts"
 import type { FleetSource, RevocationContext } from "../issuers/context.ts"
+import type { DisabledJournal } from "./disabledJournal.ts"
 
 export type MosquittoBridgeOptions = {
   readonly replica: Pick<FleetSource, "onChange">
@@ -20,6 +21,8 @@ export type MosquittoBridgeOptions = {
   readonly publish?: (topic: string, payload: string) => Promise<void>
   /** The user names under which a certificate's device connects; with `use_identity_as_username` its common name. */
   readonly usernamesOf: (issuerKeyId: Hex, serial: Hex) => readonly string[]
+  /** Remembers over restarts who was disabled here. Default: nobody does, and a hold that ends meanwhile is not noticed. */
+  readonly journal?: DisabledJournal
   /** How often the CRL is written anew though nothing changed, in seconds. Default: 300. */
   readonly intervalSeconds?: number
   readonly report?: RevocationContext["report"]
@@ -39,12 +42,15 @@ const SUPERSEDED = 4
 
 /**
  * Keeps revoked devices out of a mosquitto broker: writes its CRL file, has it read again, and then disables each newly barred
- * client, which cuts its connection. A device whose hold ends is enabled again, if it was disabled here.
+ * client, which cuts its connection. A device whose hold ends is enabled again, if it was disabled here, also
+ * when it ended while nobody looked.
  */
 export class MosquittoBridge {
   readonly #options: MosquittoBridgeOptions
   /** What is listed and was passed on, as issuer key id and serial. */
   #barred = new Set<string>()
+  /** Who was disabled here, and for which certificates. Read from the journal at first. */
+  #disabled: Map<string, ReadonlySet<string>> | undefined
   #entityTags = ""
   #turn: Promise<unknown> = Promise.resolve()
   #waiting: Promise<MosquittoRefresh> | undefined
@@ -119,16 +125,51 @@ export class MosquittoBridge {
         failure = { error }
       }
     }
-    const disabled = this.#usernames([...barred].filter((name) => !this.#barred.has(name)))
-    const stillBarred = new Set(this.#usernames(barred))
-    const ended = this.#usernames([...this.#barred].filter((name) => !barred.has(name)))
-    const enabled = ended.filter((username) => !stillBarred.has(username))
+    const news = [...barred].filter((name) => !this.#barred.has(name))
+    const disabled = this.#usernames(news)
+    await this.#note(news)
     await this.#command("disableClient", disabled)
+    const enabled = this.#ended(barred)
     await this.#command("enableClient", enabled)
+    await this.#forget(enabled)
     // Who has no name yet is looked for again.
     this.#barred = new Set([...barred].filter((name) => this.#usernames([name]).length > 0))
     if (failure !== undefined) throw failure.error
     return { written, disabled, enabled }
+  }
+
+  /** Notes who will be disabled, before it happens: who was disabled here can be enabled here again. */
+  async #note(names: readonly string[]): Promise<void> {
+    const { usernamesOf, journal } = this.#options
+    const disabled = (this.#disabled ??= new Map(await journal?.read()))
+    let isNew = false
+    for (const name of names) {
+      const [issuerKeyId, serial] = name.split(":") as [Hex, Hex]
+      for (const username of usernamesOf(issuerKeyId, serial)) {
+        const known = disabled.get(username)
+        if (known?.has(name) === true) continue
+        disabled.set(username, new Set([...(known ?? []), name]))
+        isNew = true
+      }
+    }
+    if (isNew) await journal?.write(disabled)
+  }
+
+  /** Those who were disabled here, and whose certificates are listed no more. What another issuer listed cannot be seen here. */
+  #ended(barred: ReadonlySet<string>): string[] {
+    const stillBarred = new Set(this.#usernames(barred))
+    const issuers = new Set<string>(this.#options.book.issuers)
+    const hasEnded = (name: string): boolean => issuers.has(name.slice(0, name.indexOf(":"))) && !barred.has(name)
+    return [...(this.#disabled ?? [])]
+      .filter(([username, names]) => !stillBarred.has(username) && [...names].every(hasEnded))
+      .map(([username]) => username)
+  }
+
+  async #forget(usernames: readonly string[]): Promise<void> {
+    const disabled = this.#disabled
+    if (disabled === undefined || usernames.length === 0) return
+    for (const username of usernames) disabled.delete(username)
+    await this.#options.journal?.write(disabled)
   }
 
   #usernames(names: Iterable<string>): string[] {

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { decodePem, toHex } from "../../../client/index.ts"
 import { CrlBook } from "../../../gateway/crl/index.ts"
 import { readCrl } from "../../../gateway/crl/crlReader.ts"
+import { disabledJournal } from "../../../gateway/mqtt/disabledJournal.ts"
 import { MosquittoBridge } from "../../../gateway/mqtt/mosquittoBridge.ts"
 import type { MosquittoBridgeOptions } from "../../../gateway/mqtt/mosquittoBridge.ts"
 import { commonNameOf, usernamesFromCertificates } from "../../../gateway/mqtt/usernames.ts"
@@ -85,6 +86,38 @@ describe("MosquittoBridge", () => {
     })
     await bridge.refresh()
     expect(told).toEqual(["reload", "reload", "disableClient device 2", "reload", "enableClient device 2"])
+  })
+
+  it("enables whose hold ended while it was down, and nobody else", async () => {
+    const path = join(folder, "disabled.json")
+    const restarted = (more: Partial<MosquittoBridgeOptions> = {}): MosquittoBridge =>
+      new MosquittoBridge({ ...options(), journal: disabledJournal(path), ...more })
+    factory.fleet.mark(MAKER, SERIES, 1)
+    factory.fleet.mark(MAKER, SERIES, 2, { mark: "held", reason: 6, subject: "0x1" })
+    await restarted().refresh()
+    block(() => {
+      factory.fleet.unmark(MAKER, SERIES, 2)
+    })
+    told = []
+    // Who is revoked stays so where its certificate is not known any more, and where its issuer is not.
+    expect((await restarted({ usernamesOf: () => [] }).refresh()).enabled).toEqual(["device 2"])
+    expect(told).toEqual(["reload", "enableClient device 2"])
+    const context = { replica: factory.source, issuers: [], publicUrl: "http://gateway.example" }
+    expect((await restarted({ book: new CrlBook(context) }).refresh()).enabled).toEqual([])
+    expect(await restarted().refresh()).toMatchObject({ disabled: ["device 1"], enabled: [] })
+    writeFileSync(path, "{ damaged")
+    block(() => {
+      factory.fleet.unmark(MAKER, SERIES, 1)
+    })
+    expect((await restarted().refresh()).enabled).toEqual([])
+  })
+
+  it("notes whom it disables before it does", async () => {
+    const journal = disabledJournal(join(folder, "disabled.json"))
+    factory.fleet.mark(MAKER, SERIES, 1)
+    broken = true
+    await expect(new MosquittoBridge({ ...options(), journal }).refresh()).rejects.toThrow("the broker is away")
+    expect([...(await journal.read()).keys()]).toEqual(["device 1"])
   })
 
   it("tries again what failed", async () => {
