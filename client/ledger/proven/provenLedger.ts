@@ -127,7 +127,7 @@ export class ProvenLedger implements Ledger {
     const same = latest.block.number <= final.block.number
     const head = same ? settled : await this.#proven(latest, "latest")
     this.#settledDiffers = !same
-    const replies = await Promise.all(offers)
+    const replies = await this.#inTime(offers)
     const targets = same ? [settled] : [head, settled]
     for (const [i, { state }] of targets.entries()) {
       const [plan, reply] = [early[i], replies[i]]
@@ -163,6 +163,13 @@ export class ProvenLedger implements Ledger {
     const asked = rpc.requestMany(proofCalls(this.deployment, wanted, name))
     const [reply] = await gather([asked], { ...this.#patience, graceMs: 0 })
     return reply?.state === "answered" ? reply.value : undefined
+  }
+
+  /** What came along with the heads, or soon after: a node that gives no proofs holds up nobody who can do without it. */
+  async #inTime(offers: readonly Promise<unknown[] | undefined>[]): Promise<(unknown[] | undefined)[]> {
+    const { graceMs } = this.#patience
+    const found = await gather(offers, { enough: offers.length, graceMs: 0, timeoutMs: graceMs })
+    return found.map((one) => (one.state === "answered" ? one.value : undefined))
   }
 
   async #proven({ block, evidence }: SourcedBlock, finality: Finality): Promise<ProvenBlock> {

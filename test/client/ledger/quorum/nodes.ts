@@ -55,6 +55,16 @@ export function flipping(seed: number, oneIn = 1): Behaviour {
   return tampering((_call, result) => (random() % oneIn === 0 ? flipDigits(result, random) : result))
 }
 
+/** Fails every other time that it is asked. */
+function flapping(): Behaviour {
+  let asked = 0
+  return async (call, next) => {
+    asked += 1
+    if (asked % 2 === 1) throw new EndpointUnreachableError({ endpoint: "flapping", cause: undefined })
+    return next(call)
+  }
+}
+
 /** Waits for ever. */
 async function never(): Promise<unknown> {
   return Promise.race([])
@@ -65,6 +75,7 @@ export const MISBEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   "is down": async () => {
     throw new EndpointUnreachableError({ endpoint: "down", cause: undefined })
   },
+  "is down every other time": flapping(),
   "throws what is no error of ours": async () => {
     throw new TypeError("oops")
   },

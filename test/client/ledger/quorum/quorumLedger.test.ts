@@ -12,11 +12,18 @@ import type { Case } from "../proven/world.ts"
 import { flipping, lagging, MISBEHAVIOURS, node, tampering } from "./nodes.ts"
 import type { Behaviour } from "./nodes.ts"
 
-/** Waits are short: every node here is in this process or next to it. */
-const PATIENCE = { patienceMs: 40, timeoutMs: 1_500 }
+/** Whoever is waited for that long fails the test: nobody may hold up a quorum. */
+const FOR_EVER = 600_000
+/** Where everybody answers, however busy the machine is. */
+const PATIENT = { patienceMs: 2_000, timeoutMs: FOR_EVER }
+/** Where somebody never does, and others do. */
+const HASTY = { patienceMs: 40, timeoutMs: FOR_EVER }
+/** Where too few ever do. */
+const BRIEF = { patienceMs: 40, timeoutMs: 1_500 }
+const isSilent = (what: string): boolean => what.startsWith("never")
 const HONEST: Behaviour = (call, next) => next(call)
 
-type Build = (endpoints: readonly JsonRpc[], k: number) => Ledger
+type Build = (endpoints: readonly JsonRpc[], k: number, patience?: typeof PATIENT) => Ledger
 
 describe.each(["EDR", "Anvil"])("a quorum on %s", (kind) => {
   let net: TestLedger
@@ -31,10 +38,14 @@ describe.each(["EDR", "Anvil"])("a quorum on %s", (kind) => {
   afterAll(() => net.close())
 
   const WAYS: [string, Build][] = [
-    ["believing values", (endpoints, k) => new QuorumLedger({ deployment: net.deployment, endpoints, k, ...PATIENCE })],
+    [
+      "believing values",
+      (endpoints, k, patience = PATIENT) => new QuorumLedger({ deployment: net.deployment, endpoints, k, ...patience }),
+    ],
     [
       "with state proofs",
-      (endpoints, k) => QuorumLedger.proven({ deployment: net.deployment, endpoints, k, ...PATIENCE }),
+      (endpoints, k, patience = PATIENT) =>
+        QuorumLedger.proven({ deployment: net.deployment, endpoints, k, ...patience }),
     ],
   ]
   const nodes = (...behaviours: readonly Behaviour[]): JsonRpc[] =>
@@ -59,7 +70,7 @@ describe.each(["EDR", "Anvil"])("a quorum on %s", (kind) => {
       expect(one[0]).toMatchObject({ kind: "singleNode" })
     })
 
-    it.each(Object.entries(MISBEHAVIOURS))("does not mind one of three that %s", async (_what, behaviour) => {
+    it.each(Object.entries(MISBEHAVIOURS))("does not mind one of three that %s", async (what, behaviour) => {
       const one = cases[1] as Case
       const strong = cases.find(({ name }) => name === "one of a P-384 key") as Case
       // Wherever the bad one stands.
@@ -67,11 +78,9 @@ describe.each(["EDR", "Anvil"])("a quorum on %s", (kind) => {
         [behaviour, HONEST, HONEST],
         [HONEST, HONEST, behaviour],
       ]) {
-        const ledger = build(nodes(...behaviours), 2)
-        const started = performance.now()
+        const ledger = build(nodes(...behaviours), 2, isSilent(what) ? HASTY : PATIENT)
         expect(await verdictOf(net, ledger, good())).toEqual(expected[0])
         expect(await verdictOf(net, ledger, one)).toEqual(expected[1])
-        expect(performance.now() - started).toBeLessThan(6_000)
         expect(await verdictOf(net, ledger, strong)).toMatchObject({ status: "good" })
       }
     })
@@ -99,7 +108,7 @@ describe.each(["EDR", "Anvil"])("a quorum on %s", (kind) => {
     it.each(Object.entries(MISBEHAVIOURS))(
       "has no good answer when all but one of three %s",
       async (what, behaviour) => {
-        const ledger = build(nodes(behaviour, HONEST, behaviour), 2)
+        const ledger = build(nodes(behaviour, HONEST, behaviour), 2, isSilent(what) ? BRIEF : PATIENT)
         const outcome = await verdictOf(net, ledger, cases[1] as Case).catch((error: unknown) => error)
         // What only concerns values is no way to lie where values are proven; and who merely lags tells no lie.
         expect(outcome).not.toMatchObject({ status: "good" })

@@ -22,7 +22,8 @@ const DEVICES = 48
 /** What the verifiers of these tests allow, and how long ago each revocation was when they are asked. */
 const MAX_AGE = 120
 const SINCE = 300
-const TIMEOUT_MS = 4_000
+/** Time to answer, however busy the machine is. */
+const TIMEOUT_MS = 30_000
 
 type Log = Record<"address" | "blockHash" | "blockNumber" | "data" | "logIndex", string> & {
   topics: string[]
@@ -41,6 +42,8 @@ type Row = {
   /** What a verifier then gets for the revoked device: a status, or the code of an error. */
   readonly answer: string
   readonly trust?: Trust
+  /** How long an answer is waited for. */
+  readonly timeoutMs?: number
 }
 /** Blocks as the node tells them: the newest before the device was revoked, the one before it, the final one. */
 type Context = { readonly newest: NodeBlock; readonly parent: NodeBlock; readonly final: NodeBlock }
@@ -268,7 +271,7 @@ const ROWS: readonly Row[] = [
     ...GROWS_OLD("ENDPOINT_STATUS"),
   },
   { fault: "the connection breaks", wire: (response) => void response.destroy(), ...GROWS_OLD("ENDPOINT_UNREACHABLE") },
-  { fault: "the node says nothing", wire: () => undefined, ...GROWS_OLD("ENDPOINT_TIMEOUT") },
+  { fault: "the node says nothing", wire: () => undefined, timeoutMs: 4_000, ...GROWS_OLD("ENDPOINT_TIMEOUT") },
   {
     fault: "the node is slow",
     wire: (response, honest) => void setTimeout(() => response.end(honest), 150),
@@ -310,7 +313,7 @@ beforeEach(() => {
 
 describe("Replica, when the node that it reads from fails or lies", () => {
   it.each(ROWS.map((row, i) => ({ ...row, i })))("$fault", async (row) => {
-    const replica = await openReplica(row.trust ?? "same node")
+    const replica = await openReplica(row.trust ?? "same node", row.timeoutMs)
     const verifier = new Verifier({ ledger: replica, now: () => net.clock, maxAgeSeconds: MAX_AGE })
     const ask = (): Promise<string> =>
       verifier
@@ -443,9 +446,9 @@ async function contextAt(number: number): Promise<Context> {
   return { newest: await newest, parent: await parent, final: await block("finalized") }
 }
 
-async function openReplica(trust: Trust): Promise<Replica> {
+async function openReplica(trust: Trust, timeoutMs = TIMEOUT_MS): Promise<Replica> {
   const { deployment } = net
-  const rpc = httpRpc(proxy.url, { timeoutMs: TIMEOUT_MS })
+  const rpc = httpRpc(proxy.url, { timeoutMs })
   const ledgers: Record<Trust, () => Ledger> = {
     "same node": () => new RpcLedger({ deployment, rpc }),
     "other node": () => new RpcLedger({ deployment, rpc: httpRpc(net.url) }),
