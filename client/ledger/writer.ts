@@ -214,6 +214,7 @@ export class LedgerWriter {
       overtakenAt = undefined
       if (seconds > timeoutSeconds) throw await this.#stuck(current)
       if (seconds - offeredAt > raiseAfterSeconds) {
+        await this.#fillGap(current)
         const raised = await this.#raise(current)
         if (raised === undefined) await this.#reoffer(current)
         current = raised ?? current
@@ -230,6 +231,25 @@ export class LedgerWriter {
     await this.#options.journal.put(raised)
     await this.#reoffer(raised)
     return raised
+  }
+
+  /**
+   * A lower nonce whose transaction no node has any more (another program's, or one that was dropped for its price) bars this one
+   * for ever: an empty transaction takes it. Where the node has one after all, it has no reason to prefer the empty one.
+   */
+  async #fillGap({ nonce, raw }: JournalEntry): Promise<void> {
+    const { payer, rpc } = this.#options
+    const barred = await readSigned(raw)
+    const missing = await nonceAt(rpc, this.address, "pending")
+    if (missing >= nonce || barred === undefined || !("signTransaction" in payer)) return
+    const nothing = { to: this.address, data: "0x" } as const
+    const gas = await estimateGas(rpc, { ...nothing, from: this.address, functionName: "nothing" })
+    const empty = await payer.signTransaction({ ...barred, ...nothing, nonce: missing, gas })
+    try {
+      await offer(rpc, empty)
+    } catch (error) {
+      if (!(error instanceof RpcRejectedError)) throw error
+    }
   }
 
   /** Says it again. Whatever the node answers, one of the forms may still be mined. */

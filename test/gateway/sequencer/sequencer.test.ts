@@ -488,8 +488,7 @@ describe("two gateways on one PostgreSQL", () => {
     const one = request()
     let settled = false
     const outcome = sequencer.enrol(one).finally(() => (settled = true))
-    const refused = (): boolean =>
-      events.some((event) => event.kind === "retry" && event.what === "anchor")
+    const refused = (): boolean => events.some((event) => event.kind === "retry" && event.what === "anchor")
     await expect.poll(refused, { timeout: 30_000 }).toBe(true)
     expect([await batches(), settled]).toEqual([before + 1, false])
     await expect(sequencer.enrol(request())).rejects.toThrow(EnrolmentStoreError)
