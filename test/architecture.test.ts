@@ -55,7 +55,7 @@ const PLANTED: [what: string, from: string, specifier: string][] = [
   ["Node's modules outside client/node", "client/merkle/planted.ts", "node:fs"],
   ["Node's modules in the crypto folder, for more than types", "client/crypto/planted.ts", "node:crypto"],
   ["Node's modules without their prefix", "client/ledger/planted.ts", "fs"],
-  ["a wrapped package outside its folder", "client/ledger/planted.ts", "cbor2"],
+  ["a wrapped package outside its folder", "client/ledger/planted.ts", "@peculiar/asn1-schema"],
   ["a package in a folder that takes none", "client/merkle/planted.ts", "viem"],
   ["past the door, from the gateway", "gateway/ocsp/planted.ts", "../../client/x509/planted.ts"],
   ["the gateway from the client", "client/status/planted.ts", "../../gateway/ocsp/planted.ts"],

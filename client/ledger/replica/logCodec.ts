@@ -71,11 +71,8 @@ type Plan = {
   readonly fixed: number
 }
 
-const PLANS: Readonly<Record<LoggedContract, ReadonlyMap<Hex, Plan | "notLogged">>> = {
-  manufacturers: plansOf(manufacturerRegistryAbi),
-  devices: plansOf(deviceRegistryAbi),
-  firmware: plansOf(firmwareRegistryAbi),
-}
+/** Made when the first log is read: it takes some milliseconds, and most programs read none. */
+const plans: Partial<Record<LoggedContract, ReadonlyMap<Hex, Plan | "notLogged">>> = {}
 
 /**
  * Reads what a registry emitted; undefined for the few events that are no part of its log. Nothing but the one canonical encoding
@@ -89,7 +86,7 @@ export function decodeEntry(row: ReplicaRow): LogEntry | undefined {
     throw new LogMalformedError({ where: `Log ${row.logIndex} of block ${block}`, block, expected, found })
   }
   const topic0 = toHex(topics.subarray(0, 32))
-  const plan = PLANS[contract].get(topic0)
+  const plan = (plans[contract] ??= plansOf(ABIS[contract])).get(topic0)
   if (plan === undefined) return refuse(`an event of ${contract}`, topic0)
   if (plan === "notLogged") return undefined
   if (topics.length !== 32 * (1 + plan.topics)) refuse(`${plan.topics} topics`, `${topics.length / 32 - 1}`)
