@@ -12,6 +12,7 @@ const DIST = join(ROOT, "dist")
 const PARTS = "parts"
 const ENTRIES = {
   "client/index": "client/index.ts",
+  "client/verify": "client/verify.ts",
   "client/node/index": "client/node/index.ts",
   "client/ethers/index": "client/ethers/index.ts",
   "scripts/cli/main": "scripts/cli/main.ts",

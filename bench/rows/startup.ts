@@ -39,16 +39,19 @@ export async function startup({ quick }: GroupOptions): Promise<Measured> {
       receipt: join(folder, "device.receipt"),
       deployment: join(folder, "net.json"),
       program: join(folder, "first.mjs"),
+      wholeProgram: join(folder, "firstWhole.mjs"),
     }
     await writeFile(paths.certificate, (devices[0] as (typeof devices)[0]).der)
     await writeFile(paths.receipt, encodeReceipt(tree.receipt(0)))
     await writeFile(paths.deployment, formatDeployment({ ...net.deployment, rpc: net.url }))
-    await writeFile(paths.program, program(paths, net.url))
+    await writeFile(paths.program, program("verify.js", paths, net.url))
+    await writeFile(paths.wholeProgram, program("index.js", paths, net.url))
 
     const status = ["status", paths.certificate, "--receipt", paths.receipt, "--deployment", paths.deployment]
     const runs: Record<string, string[]> = {
       nothing: ["-e", "0"],
       client: [paths.program],
+      whole: [paths.wholeProgram],
       command: [join(ROOT, "dist/scripts/cli/main.js"), ...status],
       checkout: [join(ROOT, "scripts/cli/main.ts"), ...status],
     }
@@ -69,7 +72,10 @@ export async function startup({ quick }: GroupOptions): Promise<Measured> {
     const empty = { name: "node -e 0", value: wall("nothing") }
     const emptyCpu = { name: "node -e 0", value: used("nothing") }
     return [
-      row("first status from process start, bare client, p50", wall("client"), "ms", { atMost: 150, peers: [empty] }),
+      row("first status from process start, bare client, p50", wall("client"), "ms", {
+        atMost: 150,
+        peers: [empty, { name: "with all of fleetroot instead of fleetroot/verify", value: wall("whole") }],
+      }),
       row("first status from process start, `fleetroot status`, p50", wall("command"), "ms", {
         atMost: 300,
         peers: [empty],
@@ -88,8 +94,12 @@ export async function startup({ quick }: GroupOptions): Promise<Measured> {
   }
 }
 
-function program(paths: { certificate: string; receipt: string; deployment: string }, url: string): string {
-  const door = join(ROOT, "dist/client/index.js")
+function program(
+  file: string,
+  paths: { certificate: string; receipt: string; deployment: string },
+  url: string,
+): string {
+  const door = join(ROOT, "dist/client", file)
   return `
 import { readFileSync } from "node:fs"
 import { httpRpc, parseDeployment, RpcLedger, Verifier } from ${JSON.stringify(door)}

@@ -36,7 +36,7 @@ const CLIENT_LAYERS: Record<string, readonly string[]> = {
 }
 
 /** The only files of client/ that code elsewhere may import; tests may import all. */
-const DOORS = ["client/index.ts", "client/node/index.ts", "client/ethers/index.ts"]
+const DOORS = ["client/index.ts", "client/verify.ts", "client/node/index.ts", "client/ethers/index.ts"]
 
 /** Which other top folders each top folder may import. */
 const TOP_FOLDERS: Record<string, readonly string[]> = {
