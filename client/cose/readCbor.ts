@@ -29,7 +29,7 @@ class Reader {
       case 0:
         return argument
       case 1:
-        // -1 - 2^53 is beyond the safe integers already, though 2^53 - 1 is none of them.
+        // Of 2^53 - 1, the last safe integer, this makes -2^53, which is none.
         return plainInteger(-1n - BigInt(argument))
       case 2:
         return new Uint8Array(this.#octets(Number(argument)))

@@ -1,6 +1,6 @@
 // What a program loads before its first answer: each library here once cost more than all else together.
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -30,10 +30,10 @@ const CURVES = ["@noble/curves/nist.js", "@noble/curves/ed25519.js", "@noble/cur
 
 const WATCH = `
 import { registerHooks } from "node:module"
-import { writeSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 const loaded = new Set()
 registerHooks({ load: (url, context, next) => { loaded.add(url); return next(url, context) } })
-process.on("exit", () => { for (const url of loaded) writeSync(2, "loaded " + url + "\\n") })
+process.on("exit", () => writeFileSync(process.env.LOADED_FILE, JSON.stringify([...loaded])))
 `
 
 let net: TestLedger & { url: string }
@@ -66,11 +66,12 @@ function loadedBy(args: readonly string[]): { files: string[]; status: number | 
   const watch = pathToFileURL(fileOf("watch.mjs")).href
   const { stderr, stdout, status } = spawnSync(process.execPath, ["--import", watch, ...args], {
     encoding: "utf8",
-    env: { ...process.env, XDG_CACHE_HOME: folder, XDG_STATE_HOME: folder },
+    env: { ...process.env, XDG_CACHE_HOME: folder, XDG_STATE_HOME: folder, LOADED_FILE: fileOf("loaded.json") },
   })
-  const urls = [...stderr.matchAll(/^loaded file:\/\/(.*)$/gm)].map(([, path]) => decodeURI(path ?? ""))
-  const files = urls.map((path) => path.split("/node_modules/").at(-1)?.replace(ROOT, "") ?? path)
-  return { files, status, out: stdout + stderr.replaceAll(/^loaded .*\n/gm, "") }
+  const urls = JSON.parse(readFileSync(fileOf("loaded.json"), "utf8")) as string[]
+  const paths = urls.filter((url) => url.startsWith("file:")).map((url) => fileURLToPath(url))
+  const files = paths.map((path) => path.split("/node_modules/").at(-1)?.replace(ROOT, "") ?? path)
+  return { files, status, out: stdout + stderr }
 }
 
 function assertLight({ files, status, out }: ReturnType<typeof loadedBy>): void {

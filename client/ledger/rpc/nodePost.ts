@@ -9,6 +9,9 @@ const builtIn = globalThis.process?.getBuiltinModule?.bind(globalThis.process)
 export const nodePost: ((request: HttpRequest) => Promise<HttpResponse>) | undefined =
   builtIn?.("node:http") === undefined ? undefined : post
 
+/** What it is called when the other side closed a connection. */
+const CLOSED: ReadonlySet<string | undefined> = new Set(["ECONNRESET", "EPIPE"])
+
 /** More compressions one in another than this are an attack. */
 const MOST_ENCODINGS = 5
 
@@ -25,7 +28,7 @@ async function send(request: HttpRequest): Promise<IncomingMessage> {
     } catch (error) {
       // The server closed a kept connection just as it was taken up again: nothing came of this, so it is asked on another. A
       // fresh one never counts as taken up again.
-      if (!sent.reusedSocket || (error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error
+      if (!sent.reusedSocket || !CLOSED.has((error as NodeJS.ErrnoException).code)) throw error
     }
   }
 }
