@@ -5,12 +5,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { encodeReceipt, formatDeployment, generateP256Key } from "../../client/index.ts"
-import { anvilLedger } from "../helpers/anvil.ts"
-import { makeDevice, makeTree, nowSeconds } from "../helpers/fleet.ts"
-import type { TestLedger } from "../helpers/ledger.ts"
+import { encodeReceipt, formatDeployment, generateP256Key } from "../../../client/index.ts"
+import { anvilLedger } from "../../helpers/anvil.ts"
+import { makeDevice, makeTree, nowSeconds } from "../../helpers/fleet.ts"
+import type { TestLedger } from "../../helpers/ledger.ts"
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url))
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url))
 /** Loaded only where something is written, built or proven, or where the platform has no crypto of its own. */
 const LATER = [
   "viem",
