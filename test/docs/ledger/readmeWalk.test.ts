@@ -44,7 +44,7 @@ describe.skipIf(!hasOpenssl)("the walk in README.md", () => {
       FLEETROOT_STATE: join(folder, "state"),
       NO_COLOR: "1",
     }
-    const { stdout } = await run("bash", ["-c", `trap 'kill $(jobs -p)' EXIT\n${script}`], {
+    const { stdout } = await run("bash", ["--norc", "-c", `trap 'kill $(jobs -p)' EXIT\n${script}`], {
       cwd: folder,
       env,
       timeout: 240_000,

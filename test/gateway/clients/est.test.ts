@@ -49,7 +49,9 @@ function curl(...args: string[]): Promise<Ran> {
 }
 
 describe("curl and openssl", () => {
-  const shell = (script: string): Promise<Ran> => run("bash", "-euo", "pipefail", "-c", `cd ${folder}; ${script}`)
+  // A bash whose standard input is a socket takes itself for a remote one and reads its settings, unless told not to.
+  const shell = (script: string): Promise<Ran> =>
+    run("bash", "--norc", "-euo", "pipefail", "-c", `cd ${folder}; ${script}`)
   const est = (): string => `${server.url}/.well-known/est`
   const make = (name: string): string =>
     `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ${name}.key -subj '/O=Acme/CN=curl device' -outform DER -out ${name}.csr 2>/dev/null; openssl base64 -in ${name}.csr -out ${name}.b64`
