@@ -1,8 +1,9 @@
 // `npm run build`: the package in dist/. The compiler checks it and writes the types; the bundler joins the modules, for Node takes
-// as long to open one as to run it. Packages stay packages, and what is imported when it is needed stays a file of its own.
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs"
+// as long to open one as to run it. What is imported when it is needed stays a file of its own, and most packages stay packages.
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
+import { noticesFor } from "./build/notices.ts"
 import { ROOT, runNode } from "./check/run.ts"
 
 type Manifest = { exports: Record<string, string | { types: string; default: string }>; bin: Record<string, string> }
@@ -18,6 +19,11 @@ const ENTRIES = {
   "scripts/cli/main": "scripts/cli/main.ts",
   [`${PARTS}/verifyThread`]: "client/node/verifyThread.ts",
 }
+
+/** Packages that every first answer needs and that are made of many modules: these are joined too (docs/decisions/0017). */
+const JOINED = /^(cbor2|ox|@noble\/(curves|hashes))(\/|$)/
+/** Where the joined packages' modules come from, their own packages included. */
+const PACKAGES = join(ROOT, "node_modules")
 
 rmSync(DIST, { recursive: true, force: true })
 const exitCode = runNode("node_modules/typescript/bin/tsc", ["-p", "tsconfig.build.json"])
@@ -40,9 +46,10 @@ async function bundle(): Promise<void> {
     input: ENTRIES,
     platform: "node",
     tsconfig: false,
-    external: (name) => !/^[./]/.test(name),
+    external: (name, importer) =>
+      !/^[./]/.test(name) && !JOINED.test(name) && (name.startsWith("node:") || !isJoined(importer)),
   })
-  await modules.write({
+  const { output } = await modules.write({
     dir: DIST,
     format: "esm",
     entryFileNames: "[name].js",
@@ -51,4 +58,12 @@ async function bundle(): Promise<void> {
     comments: false,
   })
   await modules.close()
+
+  const sources = output.flatMap((file) => (file.type === "chunk" ? Object.keys(file.modules) : []))
+  writeFileSync(join(DIST, "THIRD-PARTY-NOTICES.txt"), noticesFor(sources.filter(isJoined)))
+}
+
+/** Whether a module is a package's. */
+function isJoined(path: string | undefined): path is string {
+  return path?.startsWith(PACKAGES) === true
 }

@@ -182,7 +182,7 @@ function untagged(value: CborValue): CborValue {
   if (!(value instanceof CborTag)) return value
   const tag = BigInt(value.tag.valueOf())
   if (tag !== BigInt(COSE_SIGN1_TAG)) throw new CoseTagError({ tag: tag.toString() })
-  return value.contents
+  return value.contents as CborValue
 }
 
 /** An empty byte string stands for an empty map. RFC 9052, 3. */

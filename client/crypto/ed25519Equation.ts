@@ -1,3 +1,5 @@
+import { ed25519 } from "@noble/curves/ed25519.js"
+
 /**
  * The last step of verifying an Ed25519 signature, for messages that are too long to hold: RFC 8032, 5.1.7, in the form that
  * OpenSSL and BoringSSL compute: R must be, octet for octet, the encoding of [s]B - [k]A. The library's own check also accepts
@@ -6,14 +8,8 @@
  * @param publicKey 32 octets, checked before.
  * @param challenge SHA-512 of R || A || message, R being the first 32 octets of the signature.
  */
-export async function ed25519EquationHolds(
-  publicKey: Uint8Array,
-  challenge: Uint8Array,
-  signature: Uint8Array,
-): Promise<boolean> {
+export function ed25519EquationHolds(publicKey: Uint8Array, challenge: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== 64 || challenge.length !== 64) return false
-  // Loaded only where there is such a key: it takes 30 ms.
-  const { ed25519 } = await import("@noble/curves/ed25519.js")
   const { Point } = ed25519
   const s = littleEndian(signature.subarray(32))
   if (s >= Point.Fn.ORDER) return false

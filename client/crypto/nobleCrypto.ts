@@ -1,8 +1,8 @@
+import { p256, p384 } from "@noble/curves/nist.js"
 import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js"
 import { AlgorithmUnsupportedError } from "../errors/crypto.ts"
 import { ed25519EquationHolds } from "./ed25519Equation.ts"
 import { concatBytes } from "./hex.ts"
-import { nistEcdsa } from "./nistCurves.ts"
 import { algorithmParts, wellFormedSignature } from "./prepareVerify.ts"
 import { parsePublicKey } from "./publicKey.ts"
 import type { CryptoBackend, HashAlgorithm, VerifyParameters } from "./types.ts"
@@ -25,10 +25,11 @@ function verify(parameters: VerifyParameters): boolean | Promise<boolean> {
   const raw = wellFormedSignature(signature, key)
   if (raw === undefined || key.algorithm === "ed25519") return false
 
-  return nistEcdsa(key.algorithm).verify(raw, HASHES[hash](message), key.point, { lowS: false, prehash: false })
+  const curve = key.algorithm === "p256" ? p256 : p384
+  return curve.verify(raw, HASHES[hash](message), key.point, { lowS: false, prehash: false })
 }
 
-function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const challenge = sha512(concatBytes(signature.subarray(0, 32), publicKey, message))
   return ed25519EquationHolds(publicKey, challenge, signature)
 }

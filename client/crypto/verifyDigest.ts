@@ -1,4 +1,4 @@
-import { nistEcdsa } from "./nistCurves.ts"
+import { p256, p384 } from "@noble/curves/nist.js"
 import { algorithmParts, HASH_OCTETS, wellFormedSignature } from "./prepareVerify.ts"
 import { parsePublicKey } from "./publicKey.ts"
 import { verifyRsaPkcs1, verifyRsaPss } from "./rsaDigest.ts"
@@ -36,5 +36,6 @@ export function verifyDigest(parameters: VerifyDigestParameters): boolean {
   }
   const raw = wellFormedSignature(signature, key)
   if (raw === undefined || key.algorithm === "ed25519") return false
-  return nistEcdsa(key.algorithm).verify(raw, digest, key.point, { lowS: false, prehash: false })
+  const curve = key.algorithm === "p256" ? p256 : p384
+  return curve.verify(raw, digest, key.point, { lowS: false, prehash: false })
 }

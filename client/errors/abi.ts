@@ -19,10 +19,11 @@ export class AbiValueInvalidError extends FleetrootError {
   override name = "AbiValueInvalidError" as const
   override readonly code = "ABI_VALUE_INVALID" as const
   readonly type: string
-  constructor({ type, found }: { type: string; found: string }) {
+  constructor({ type, found, cause }: { type: string; found: string; cause?: unknown }) {
     super(`A contract's parameter must be ${type}, not ${found}.`, {
       hint: "Give a value within the type's range; addresses in lower case or with the right checksum.",
       docs: "docs/errors.md#abi-value-invalid",
+      cause,
     })
     this.type = type
   }

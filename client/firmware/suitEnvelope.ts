@@ -108,7 +108,7 @@ function wrap(bytes: Uint8Array): Uint8Array {
 function untagged(value: CborValue): CborValue {
   if (!(value instanceof CborTag)) return value
   if (BigInt(value.tag.valueOf()) !== BigInt(ENVELOPE_TAG)) refuse("its tag is not 107")
-  return value.contents
+  return value.contents as CborValue
 }
 
 function mapOf(value: CborValue, what: string): CborMap {

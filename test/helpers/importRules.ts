@@ -54,6 +54,8 @@ const PACKAGE_HOMES: readonly [prefix: string, folders: readonly string[]][] = [
   // Bytes in, bytes out: key identifiers need SHA-1, a tree of a million hashes and a replayed log no detour through hex.
   ["@noble/hashes", ["crypto", "x509", "merkle", "ledger"]],
   ["@peculiar/", ["x509"]],
+  ["cbor2", ["cose"]],
+  ["ox", ["ledger"]],
   ["@ethereumjs/", ["ledger"]],
   ["ethers", ["ethers"]],
 ]

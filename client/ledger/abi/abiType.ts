@@ -56,10 +56,11 @@ export function isDynamic(type: AbiType): boolean {
   return type.kind === "bytes" || type.kind === "string"
 }
 
-/** Octets that a value takes in the fixed part. */
-export function headLength(type: AbiType): number {
-  if (isDynamic(type)) return 32
-  if (type.kind === "array") return (type.count ?? 0) * headLength(type.element)
-  if (type.kind === "tuple") return type.fields.reduce((sum, field) => sum + headLength(field.type), 0)
-  return 32
+/** The same parameters with `bytes` for every `string`: encoded alike. */
+export function textAsOctets(parameters: readonly Parameter[]): Parameter[] {
+  return parameters.map((parameter) => ({
+    ...parameter,
+    type: parameter.type.replace(/^string/, "bytes"),
+    ...(parameter.components === undefined ? {} : { components: textAsOctets(parameter.components) }),
+  }))
 }

@@ -1,11 +1,9 @@
+import * as AbiParameters from "ox/AbiParameters"
 import { toHex } from "../../crypto/hex.ts"
 import type { Hex } from "../../crypto/hex.ts"
 import { AbiValueInvalidError } from "../../errors/abi.ts"
-import { headLength, isDynamic, parseParameters } from "./abiType.ts"
+import { parseParameters, textAsOctets } from "./abiType.ts"
 import type { AbiField, AbiType, Parameter } from "./abiType.ts"
-import { isAddress } from "./address.ts"
-
-const WORD_DIGITS = 64
 
 /**
  * Values in the encoding that contracts take ("Contract ABI Specification", strict mode). Numbers may be `number` or `bigint`, octets
@@ -14,102 +12,65 @@ const WORD_DIGITS = 64
  * @throws AbiValueInvalidError, AbiTypeUnsupportedError
  */
 export function encodeParameters(parameters: readonly Parameter[], values: readonly unknown[]): Hex {
-  if (values.length !== parameters.length) {
-    throw new AbiValueInvalidError({ type: `${parameters.length} values`, found: String(values.length) })
+  const exact = valuesOf(parseParameters(parameters), values)
+  try {
+    return AbiParameters.encode(textAsOctets(parameters), exact, { checksumAddress: true })
+  } catch (cause) {
+    const type = parameters.map((parameter) => parameter.type).join(", ")
+    throw new AbiValueInvalidError({ type, found: values.map(describe).join(", "), cause })
   }
-  return `0x${encodeFields(parseParameters(parameters), values)}`
 }
 
-/** Heads first, then what they point to, in order; as hexadecimal digits. */
-function encodeFields(fields: readonly AbiField[], values: readonly unknown[]): string {
-  let offset = fields.reduce((sum, { type }) => sum + headLength(type), 0)
-  let heads = ""
-  let tails = ""
-  fields.forEach(({ type }, i) => {
-    const encoded = encodeValue(type, values[i])
-    if (!isDynamic(type)) heads += encoded
-    else {
-      heads += wordOf(offset)
-      tails += encoded
-      offset += encoded.length / 2
-    }
-  })
-  return heads + tails
+function valuesOf(fields: readonly AbiField[], values: readonly unknown[]): unknown[] {
+  if (values.length !== fields.length) {
+    throw new AbiValueInvalidError({ type: `${fields.length} values`, found: String(values.length) })
+  }
+  return fields.map(({ type }, i) => exactValue(type, values[i]))
 }
 
-function encodeValue(type: AbiType, value: unknown): string {
+/** The library takes texts for numbers and anything for octets; here a value is of its type or it is refused. */
+function exactValue(type: AbiType, value: unknown): unknown {
   switch (type.kind) {
     case "uint":
     case "int":
-      return encodeNumber(type.kind, type.bits, value)
-    case "bool":
-      if (typeof value !== "boolean") throw refusal("bool", value)
-      return wordOf(value ? 1 : 0)
+      if (typeof value === "bigint" || Number.isSafeInteger(value)) return value
+      throw refusal(`${type.kind}${type.bits}`, value)
     case "address":
-      if (typeof value !== "string" || !isAddress(value)) throw refusal("address", value)
-      return value.slice(2).toLowerCase().padStart(WORD_DIGITS, "0")
-    case "fixedBytes":
-      return digitsOf(value, `bytes${type.length}`, type.length).padEnd(WORD_DIGITS, "0")
+      if (typeof value === "string") return value
+      throw refusal("address", value)
     case "bytes":
-      return withLength(digitsOf(value, "bytes"))
+    case "fixedBytes":
+      if (typeof value === "string" && /^0x([0-9a-fA-F]{2})*$/.test(value)) return value.toLowerCase()
+      throw refusal("hexadecimal octets", value)
     case "string":
-      if (typeof value !== "string") throw refusal("string", value)
-      return withLength(toHex(new TextEncoder().encode(value)).slice(2))
+      if (typeof value === "string") return toHex(new TextEncoder().encode(value))
+      throw refusal("string", value)
     case "array":
-      return encodeArray(type, value)
+      if (Array.isArray(value)) return value.map((item) => exactValue(type.element, item))
+      throw refusal("a list", value)
     case "tuple":
+      return exactTuple(type.fields, value)
+    case "bool":
     default:
-      return encodeTuple(type.fields, value)
+      return value
   }
 }
 
-function encodeNumber(kind: "uint" | "int", bits: number, value: unknown): string {
-  const isWhole = typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value))
-  if (!isWhole) throw refusal(`${kind}${bits}`, value)
-  const number = BigInt(value)
-  const [lowest, above] =
-    kind === "uint" ? [0n, 1n << BigInt(bits)] : [-(1n << BigInt(bits - 1)), 1n << BigInt(bits - 1)]
-  if (number < lowest || number >= above) throw refusal(`${kind}${bits}`, value)
-  return wordOf(BigInt.asUintN(256, number))
-}
-
-function encodeArray({ element, count }: AbiType & { kind: "array" }, value: unknown): string {
-  if (!Array.isArray(value)) throw refusal("a list", value)
-  if (count !== undefined && value.length !== count) throw refusal(`a list of ${count}`, `one of ${value.length}`)
-  const items = encodeFields(
-    value.map(() => ({ name: "", type: element })),
-    value,
-  )
-  return count === undefined ? wordOf(value.length) + items : items
-}
-
-function encodeTuple(fields: readonly AbiField[], value: unknown): string {
+function exactTuple(fields: readonly AbiField[], value: unknown): unknown[] {
   if (typeof value !== "object" || value === null) throw refusal("a tuple", value)
-  const isList = Array.isArray(value)
-  if (isList && value.length !== fields.length) throw refusal(`a tuple of ${fields.length}`, `one of ${value.length}`)
+  if (Array.isArray(value)) return valuesOf(fields, value)
   const named = value as Readonly<Record<string, unknown>>
-  return encodeFields(
+  return valuesOf(
     fields,
-    fields.map(({ name }, i) => (isList ? (value[i] as unknown) : named[name])),
+    fields.map(({ name }) => named[name]),
   )
-}
-
-function digitsOf(value: unknown, type: string, length?: number): string {
-  if (typeof value !== "string" || !/^0x([0-9a-fA-F]{2})*$/.test(value)) throw refusal(type, value)
-  if (length !== undefined && value.length !== 2 + 2 * length) throw refusal(type, value)
-  return value.slice(2).toLowerCase()
-}
-
-function withLength(digits: string): string {
-  const padded = Math.ceil(digits.length / WORD_DIGITS) * WORD_DIGITS
-  return wordOf(digits.length / 2) + digits.padEnd(padded, "0")
-}
-
-function wordOf(value: number | bigint): string {
-  return value.toString(16).padStart(WORD_DIGITS, "0")
 }
 
 function refusal(type: string, value: unknown): AbiValueInvalidError {
-  const found = typeof value === "number" || typeof value === "bigint" ? `${value}` : value
-  return new AbiValueInvalidError({ type, found: typeof found === "string" ? found.slice(0, 80) : typeof value })
+  return new AbiValueInvalidError({ type, found: describe(value) })
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "number" || typeof value === "bigint") return `${value}`
+  return typeof value === "string" ? value.slice(0, 80) : typeof value
 }
