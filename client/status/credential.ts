@@ -25,6 +25,8 @@ export type Credential = {
   readonly authorityKeyIdentifier: Hex | undefined
   /** The first rule of the device profile that it breaks. */
   readonly finding: string | undefined
+  /** The copy that all of it is read from, where it shares memory with others. */
+  readonly copy?: Uint8Array
   /** Whether `issuerSpki` signed it (X.509), or whether it is signed by its own key (raw public key). */
   isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean>
 }
@@ -35,33 +37,45 @@ export function certificateCredential(pemOrDer: string | Uint8Array): Credential
     throw new DerInputError({ found: typeof pemOrDer })
   }
   // A copy: the caller may use its buffer for something else while the ledger is asked.
-  return credentialOf(parseCertificate(copyOf(readOneCertificate(pemOrDer))))
+  return new CertificateCredential(parseCertificate(copyOf(readOneCertificate(pemOrDer))))
 }
 
 /** A certificate as the status check sees it; what few checks ask for is made when it is asked for. */
-function credentialOf(certificate: Certificate): Credential {
-  const [broken] = checkDeviceProfile(certificate)
-  return {
-    kind: "x509",
-    credentialHash: certificate.credentialHash,
-    fingerprint: certificate.fingerprint,
-    deviceKeyId: certificate.keyId,
-    notBefore: certificate.notBefore,
-    notAfter: certificate.notAfter,
-    serial: certificate.serial,
-    get authorityKeyIdentifier() {
-      const { authorityKeyIdentifier } = certificate
-      return authorityKeyIdentifier === undefined ? undefined : toHex(authorityKeyIdentifier)
-    },
-    finding: broken === undefined ? undefined : `${broken.code}: ${broken.message}`,
-    isSignedBy: (issuerSpki, crypto) => isCertificateSignedBy(certificate, issuerSpki, crypto),
-  }
-}
+class CertificateCredential implements Credential {
+  readonly kind = "x509"
+  readonly credentialHash: Hex
+  readonly fingerprint: Hex
+  readonly deviceKeyId: Hex
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly serial: Uint8Array
+  readonly copy: Uint8Array
+  readonly finding: string | undefined
+  readonly #certificate: Certificate
 
-function isCertificateSignedBy(certificate: Certificate, issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean> {
-  const question = signatureQuestion(certificate, issuerSpki)
-  if (question === undefined) return false
-  return crypto.verifyNow === undefined ? crypto.verify(question) : crypto.verifyNow(question)
+  constructor(certificate: Certificate) {
+    const [broken] = checkDeviceProfile(certificate)
+    this.credentialHash = certificate.credentialHash
+    this.fingerprint = certificate.fingerprint
+    this.deviceKeyId = certificate.keyId
+    this.notBefore = certificate.notBefore
+    this.notAfter = certificate.notAfter
+    this.serial = certificate.serial
+    this.copy = certificate.der
+    this.finding = broken === undefined ? undefined : `${broken.code}: ${broken.message}`
+    this.#certificate = certificate
+  }
+
+  get authorityKeyIdentifier(): Hex | undefined {
+    const { authorityKeyIdentifier } = this.#certificate
+    return authorityKeyIdentifier === undefined ? undefined : toHex(authorityKeyIdentifier)
+  }
+
+  isSignedBy(issuerSpki: Uint8Array, crypto: CryptoBackend): Soon<boolean> {
+    const question = signatureQuestion(this.#certificate, issuerSpki)
+    if (question === undefined) return false
+    return crypto.verifyNow === undefined ? crypto.verify(question) : crypto.verifyNow(question)
+  }
 }
 
 /** A raw public key object as a credential. @throws what {@link decodeRawPublicKey} throws. */

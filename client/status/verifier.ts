@@ -16,6 +16,7 @@ import type { Anchor, FindAnchorParameters, PlaceIndex } from "./anchor.ts"
 import { BadNews } from "./badNews.ts"
 import { certificateCredential, rawPublicKeyCredential } from "./credential.ts"
 import type { Credential } from "./credential.ts"
+import { giveBack } from "./copyOf.ts"
 import { complaintsOf, decide, subjectsOf } from "./decide.ts"
 import type { Decision } from "./decide.ts"
 import { readMoment } from "../ledger/moment.ts"
@@ -167,7 +168,10 @@ export class Verifier {
   *#answer(question: Question, moment: StatusMoment, asker: AskerKnows): Steps<ManyVerdict> {
     if ("error" in question) return { status: "unknown", reason: "malformed", error: question.error }
     const { credential, receipt } = question
-    return yield* this.#check(credential, moment, { ...asker, receipt })
+    const verdict = yield* this.#check(credential, moment, { ...asker, receipt })
+    // An error may leave something behind that still reads it; an answer does not.
+    if (credential.copy !== undefined) giveBack(credential.copy)
+    return verdict
   }
 
   async #checkOne(credential: Credential, options: CheckOptions): Promise<Verdict> {
