@@ -79,8 +79,15 @@ export class DerReader {
   }
 }
 
+/** 2.5.29, below which nearly all extensions are (RFC 5280, 4.2): ready-made, for each certificate has some. */
+const ID_CE: readonly string[] = Array.from({ length: 128 }, (_, arc) => `2.5.29.${arc}`)
+
 /** An OBJECT IDENTIFIER's content octets (checked before) in dotted form. X.690, 8.19. */
 export function oidText(content: Uint8Array): string {
+  if (content.length === 3 && content[0] === 0x55 && content[1] === 0x1d) {
+    const known = ID_CE[content[2] as number]
+    if (known !== undefined) return known
+  }
   let text = ""
   let arc: number | bigint = 0
   for (const octet of content) {

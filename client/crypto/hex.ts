@@ -24,7 +24,9 @@ export function fromHex(hex: string): Uint8Array {
 
   const bytes = new Uint8Array(hex.length / 2 - 1)
   for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = (digit(hex, 2 + 2 * i) << 4) | digit(hex, 3 + 2 * i)
+    const octet = (nibble(hex, 2 + 2 * i) << 4) | nibble(hex, 3 + 2 * i)
+    if (octet < 0) refuseDigit(hex)
+    bytes[i] = octet
   }
   return bytes
 }
@@ -49,10 +51,17 @@ export function concatBytes(...parts: Uint8Array[]): Uint8Array {
   return whole
 }
 
-function digit(hex: string, position: number): number {
-  const code = hex.charCodeAt(position)
-  if (code >= 48 && code <= 57) return code - 48
-  if (code >= 97 && code <= 102) return code - 87
-  if (code >= 65 && code <= 70) return code - 55
+/** What each character code below 128 is worth; -1 for those that are no digits. */
+const NIBBLES = Int8Array.from({ length: 128 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 16)
+  return Number.isNaN(value) ? -1 : value
+})
+
+function nibble(hex: string, position: number): number {
+  return NIBBLES[hex.charCodeAt(position)] ?? -1
+}
+
+function refuseDigit(hex: string): never {
+  const position = hex.slice(2).search(/[^0-9a-fA-F]/) + 2
   throw new HexInvalidError({ reason: "not a digit", position })
 }

@@ -33,11 +33,20 @@ export type Credential = {
 
 /** A certificate as a credential. @throws DerError, CertificateMalformedError, PemBlockMissingError, PemBlocksManyError */
 export function certificateCredential(pemOrDer: string | Uint8Array): Credential {
+  return ownedCredential(ownInput(pemOrDer))
+}
+
+/** The input, so that its owner may use the memory for something else while the ledger is asked. */
+export function ownInput(pemOrDer: string | Uint8Array): string | Uint8Array {
+  return pemOrDer instanceof Uint8Array ? copyOf(pemOrDer) : pemOrDer
+}
+
+/** The same as {@link certificateCredential} for an input that nobody else will write to. */
+export function ownedCredential(pemOrDer: string | Uint8Array): Credential {
   if (typeof pemOrDer !== "string" && !(pemOrDer instanceof Uint8Array)) {
     throw new DerInputError({ found: typeof pemOrDer })
   }
-  // A copy: the caller may use its buffer for something else while the ledger is asked.
-  return new CertificateCredential(parseCertificate(copyOf(readOneCertificate(pemOrDer))))
+  return new CertificateCredential(parseCertificate(readOneCertificate(pemOrDer)))
 }
 
 /** A certificate as the status check sees it; what few checks ask for is made when it is asked for. */

@@ -33,7 +33,7 @@ export async function* mapInOrder<Input, Output>(
       // 1. Take in what is there, up to the bound.
       while (pending.length < inFlight) {
         if (ended) break
-        arriving ??= guarded(inputs.next())
+        arriving ??= inputs.next()
         if (isPromised(arriving)) break
         accept(arriving)
         arriving = undefined
@@ -77,24 +77,27 @@ const isInput = (): "input" => "input"
 const isBroken = (): "broken" => "broken"
 
 function start<Input, Output>(work: (input: Input) => Soon<Output>, input: Input): Soon<Output> {
-  return guarded(promisingFailure(() => work(input)))
-}
-
-/** What fails at once fails as a promise, in its turn. */
-function promisingFailure<Value>(act: () => Soon<Value>): Soon<Value> {
   try {
-    return act()
+    const answer = work(input)
+    return isPromised(answer) ? guarded(answer) : answer
   } catch (error) {
-    return (async () => {
-      throw error
-    })()
+    return failing(error)
   }
 }
 
+/** What fails at once fails as a promise, in its turn. */
+function failing<Value>(error: unknown): Promise<Value> {
+  return guarded(
+    (async () => {
+      throw error
+    })(),
+  )
+}
+
 /** A promise whose failure is looked at in its turn: until then nobody may call it unhandled. */
-function guarded<Value>(value: Soon<Value>): Soon<Value> {
-  if (isPromised(value)) value.then(undefined, () => {})
-  return value
+function guarded<Pending extends PromiseLike<unknown>>(promise: Pending): Pending {
+  promise.then(undefined, () => {})
+  return promise
 }
 
 function openSource<Input>(source: Source<Input>): {
@@ -105,12 +108,17 @@ function openSource<Input>(source: Source<Input>): {
   let failed = false
   return {
     next: () => {
-      const arrival = promisingFailure<Arrival<Input>>(() => iterator.next())
-      if (!isPromised(arrival)) return arrival
-      return arrival.then(undefined, (error: unknown) => {
+      const fail = (error: unknown): never => {
         failed = true
         throw error
-      })
+      }
+      try {
+        const arrival = iterator.next()
+        return isPromised(arrival) ? guarded(arrival.then(undefined, fail)) : arrival
+      } catch (error) {
+        failed = true
+        return failing(error)
+      }
     },
     close: async (ended) => {
       // One that ended or threw is closed already.

@@ -14,7 +14,7 @@ import type { ReceiptSource } from "../merkle/receiptSource.ts"
 import { findAnchor } from "./anchor.ts"
 import type { Anchor, FindAnchorParameters, PlaceIndex } from "./anchor.ts"
 import { BadNews } from "./badNews.ts"
-import { certificateCredential, rawPublicKeyCredential } from "./credential.ts"
+import { certificateCredential, ownedCredential, ownInput, rawPublicKeyCredential } from "./credential.ts"
 import type { Credential } from "./credential.ts"
 import { giveBack } from "./copyOf.ts"
 import { complaintsOf, decide, subjectsOf } from "./decide.ts"
@@ -113,23 +113,26 @@ export class Verifier {
     options: Omit<CheckOptions, "receipt"> = {},
   ): Promise<ManyVerdict[]> {
     const asker = readAsker(options)
-    const questions = await Promise.all(Array.from(inputs, async (input) => run(readQuestion(input, options))))
+    const owned = Array.from(inputs, ownInput)
+    const [first] = owned
+    if (first !== undefined && owned.length === 1) {
+      const question = await run(readQuestion(first, options))
+      const interest = "error" in question ? undefined : interestOf(question.credential, question.receipt)
+      const moment = statusMoment(await readMoment(this.#options, options.at, interest))
+      return [await run(this.#answer(question, moment, asker))]
+    }
     // Of many, what will be read is not worth saying in advance: they share their trips.
-    const [first, another] = questions
-    const interest =
-      first === undefined || "error" in first || another !== undefined
-        ? undefined
-        : interestOf(first.credential, first.receipt)
-    const read = await readMoment(this.#options, options.at, interest)
+    const read = await readMoment(this.#options, options.at)
     const moment = statusMoment(read)
-    const answer = async (question: Question): Promise<ManyVerdict> => run(this.#answer(question, moment, asker))
-    if (stateOf(read.head) === undefined) return Promise.all(questions.map(answer))
+    const answer = async (input: string | Uint8Array): Promise<ManyVerdict> =>
+      run(this.#answerOwned(input, moment, options, asker))
+    if (stateOf(read.head) === undefined) return Promise.all(owned.map(answer))
 
     // From memory the answers come without waiting: others must have their turn in between.
     const answers: ManyVerdict[] = []
-    for (let from = 0; from < questions.length; from += AT_ONCE) {
+    for (let from = 0; from < owned.length; from += AT_ONCE) {
       if (from > 0) await pause()
-      answers.push(...(await Promise.all(questions.slice(from, from + AT_ONCE).map(answer))))
+      answers.push(...(await Promise.all(owned.slice(from, from + AT_ONCE).map(answer))))
     }
     return answers
   }
@@ -150,19 +153,18 @@ export class Verifier {
     }
     const moments = new SharedMoment(this.#options, options.at)
     const work = (input: string | Uint8Array): Soon<ManyVerdict> =>
-      run(this.#answerInStream(input, moments, options, asker))
+      run(this.#answerOwned(ownInput(input), moments.get(), options, asker))
     return mapInOrder(source, work, inFlight)
   }
 
-  *#answerInStream(
+  *#answerOwned(
     input: string | Uint8Array,
-    moments: SharedMoment,
+    moment: Soon<StatusMoment>,
     options: CheckOptions,
     asker: AskerKnows,
   ): Steps<ManyVerdict> {
     const question = yield* readQuestion(input, options)
-    const moment = yield* wait(moments.get())
-    return yield* this.#answer(question, moment, asker)
+    return yield* this.#answer(question, yield* wait(moment), asker)
   }
 
   *#answer(question: Question, moment: StatusMoment, asker: AskerKnows): Steps<ManyVerdict> {
@@ -304,7 +306,7 @@ type Question = { credential: Credential; receipt: Receipt | undefined } | { err
 
 function* readQuestion(input: string | Uint8Array, options: CheckOptions): Steps<Question> {
   try {
-    const credential = certificateCredential(input)
+    const credential = ownedCredential(input)
     const known = options.receipt !== undefined || options.receipts !== undefined
     return { credential, receipt: known ? yield* receiptFor(credential, options) : undefined }
   } catch (error) {

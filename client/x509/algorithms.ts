@@ -54,17 +54,34 @@ export function signatureAlgorithmIdentifier(key: KeyAlgorithm): Uint8Array {
   return (IDENTIFIERS.find((identifier) => identifier.algorithm === algorithm) as Identifier).der
 }
 
+type EcdsaIdentifier = `ecdsa-${HashAlgorithm}`
+
+/** Ready-made: a name that is put together anew has to be looked at letter by letter. */
+const ECDSA: Readonly<Record<"p256" | "p384", Readonly<Record<EcdsaIdentifier, SignatureAlgorithm>>>> = {
+  p256: {
+    "ecdsa-sha256": "ecdsa-p256-sha256",
+    "ecdsa-sha384": "ecdsa-p256-sha384",
+    "ecdsa-sha512": "ecdsa-p256-sha512",
+  },
+  p384: {
+    "ecdsa-sha256": "ecdsa-p384-sha256",
+    "ecdsa-sha384": "ecdsa-p384-sha384",
+    "ecdsa-sha512": "ecdsa-p384-sha512",
+  },
+}
+
+function isEcdsa(algorithm: CertificateSignatureAlgorithm): algorithm is EcdsaIdentifier {
+  return Object.hasOwn(ECDSA.p256, algorithm)
+}
+
 /** The algorithm to verify with, or undefined when a key of this kind cannot have made such a signature. */
 export function signatureAlgorithmFor(
   algorithm: CertificateSignatureAlgorithm,
   key: KeyAlgorithm,
 ): SignatureAlgorithm | undefined {
   if (algorithm === "ed25519") return key === "ed25519" ? algorithm : undefined
-  if (algorithm.startsWith("ecdsa-")) {
-    const hash = algorithm.slice("ecdsa-".length) as HashAlgorithm
-    return key === "p256" || key === "p384" ? `ecdsa-${key}-${hash}` : undefined
-  }
-  return key === "rsa" ? (algorithm as SignatureAlgorithm) : undefined
+  if (isEcdsa(algorithm)) return key === "p256" || key === "p384" ? ECDSA[key][algorithm] : undefined
+  return key === "rsa" ? algorithm : undefined
 }
 
 function pss(hash: HashAlgorithm, hashParameters: Uint8Array): Identifier {
