@@ -100,7 +100,7 @@ export async function enrol({ quick }: GroupOptions): Promise<Measured> {
   }
 }
 
-function ask(route: Route, body: Uint8Array, token: string): Promise<HttpAnswer> {
+async function ask(route: Route, body: Uint8Array, token: string): Promise<HttpAnswer> {
   return route.handle({
     method: "POST",
     path: route.path,

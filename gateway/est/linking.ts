@@ -25,7 +25,7 @@ const STRINGS: ReadonlySet<number> = new Set([0x0c, 0x13, 0x14, 0x16])
  */
 export function assertLinked(
   { attributes }: Csr,
-  { channelBinding }: Pick<HttpRequest, "channelBinding">,
+  request: Pick<HttpRequest, "channelBinding">,
   linking: ChannelLinking,
 ): void {
   if (linking === "ignored") return
@@ -36,7 +36,7 @@ export function assertLinked(
     return
   }
   if (values.length > 1) throw new CsrUnlinkedError({ reason: "it has more than one challengePassword" })
-  const binding = channelBinding?.()
+  const binding = request.channelBinding?.()
   if (binding === undefined || binding.length === 0) {
     throw new CsrUnlinkedError({ reason: "nothing names the connection that it came in" })
   }

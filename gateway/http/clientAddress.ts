@@ -4,6 +4,7 @@ import { ProxyAddressInvalidError } from "../errors/gateway.ts"
 /** Tells who asks, also through reverse proxies that are known. */
 export class ClientAddresses {
   readonly #trusted = new BlockList()
+  readonly #trustsAny: boolean
 
   /**
    * @param trustedProxies Addresses and networks (10.0.0.0/8) whose X-Forwarded-For is believed.
@@ -20,11 +21,13 @@ export class ClientAddresses {
       }
       this.#trusted.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6")
     }
+    this.#trustsAny = trustedProxies.length > 0
   }
 
   /** The nearest address that is no trusted proxy's. Whoever is not trusted is believed nothing. */
   of(peer: string | undefined, forwardedFor: string | undefined): string {
     let address = withoutMapping(peer ?? "")
+    if (!this.#trustsAny) return address
     const hops = forwardedFor === undefined ? [] : forwardedFor.split(",").slice(-MOST_HOPS)
     while (this.#isTrusted(address)) {
       const hop = withoutMapping(hops.pop()?.trim() ?? "")

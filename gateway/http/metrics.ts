@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
 
+type Answered = { readonly labels: Readonly<Record<"route" | "method" | "status", string | number>>; count: number }
+
 /** Numbers for whoever watches over the gateway. Every part adds its own to `registry`. */
 export class Metrics {
   readonly registry = new Registry()
@@ -9,7 +11,9 @@ export class Metrics {
   readonly seconds: Histogram<"route">
   /** Requests that no route saw, by cause. */
   readonly refused: Counter<"why">
-  readonly inFlight: Gauge
+  /** Requests that are being answered, as far as they had to wait for something. */
+  inFlight = 0
+  readonly #answered = new Map<string, Answered>()
   readonly connections: Gauge<"listener">
 
   constructor() {
@@ -20,6 +24,9 @@ export class Metrics {
       help: "Requests that were answered.",
       labelNames: ["route", "method", "status"],
       registers,
+      collect: () => {
+        this.#settle()
+      },
     })
     this.seconds = new Histogram({
       name: "fleetroot_http_request_seconds",
@@ -34,10 +41,13 @@ export class Metrics {
       labelNames: ["why"],
       registers,
     })
-    this.inFlight = new Gauge({
+    const inFlight = new Gauge({
       name: "fleetroot_http_in_flight",
       help: "Requests that are being answered.",
       registers,
+      collect: () => {
+        inFlight.set(this.inFlight)
+      },
     })
     this.connections = new Gauge({
       name: "fleetroot_http_connections",
@@ -45,5 +55,21 @@ export class Metrics {
       labelNames: ["listener"],
       registers,
     })
+  }
+
+  /** One more request was answered. Numbers are handed to the registry when somebody reads them, which is seldom. */
+  count(route: string, method: string, status: number, seconds: number): void {
+    const name = `${status} ${method} ${route}`
+    const known = this.#answered.get(name)
+    if (known === undefined) this.#answered.set(name, { labels: { route, method, status }, count: 1 })
+    else known.count += 1
+    this.seconds.observe({ route }, seconds)
+  }
+
+  #settle(): void {
+    for (const answered of this.#answered.values()) {
+      this.requests.inc(answered.labels, answered.count)
+      answered.count = 0
+    }
   }
 }

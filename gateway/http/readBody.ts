@@ -63,13 +63,22 @@ export async function readBody(request: IncomingMessage, maxBytes: number, budge
       pieces.push(piece)
     }
     const onEnd = (): void => {
-      done({ kind: "whole", body: pieces.length === 0 ? EMPTY : new Uint8Array(Buffer.concat(pieces)) })
+      done({ kind: "whole", body: joined(pieces) })
     }
     const onCut = (): void => {
       done(refuse("cut"))
     }
     request.on("data", onData).on("end", onEnd).on("close", onCut).on("error", onCut)
   })
+}
+
+function joined(pieces: readonly Buffer[]): Uint8Array {
+  const [first] = pieces
+  if (first === undefined) return EMPTY
+  const { buffer, byteOffset, length } = pieces.length === 1 ? first : Buffer.concat(pieces)
+  const body = new Uint8Array(buffer, byteOffset, length)
+  // A small piece of something large would keep all of that in memory, and only the piece is counted.
+  return buffer.byteLength > 2 * length ? body.slice() : body
 }
 
 function ignore(): void {

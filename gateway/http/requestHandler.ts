@@ -1,10 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Server as TlsServer } from "node:https"
 import type { Logger } from "pino"
-import { channelBindingOf } from "./channelBinding.ts"
+import { AskedRequest } from "./askedRequest.ts"
 import { clientNetwork } from "./clientAddress.ts"
 import type { ClientAddresses } from "./clientAddress.ts"
-import { clientCertificateOf } from "./clientCertificate.ts"
 import { ClientRate } from "./clientRate.ts"
 import type { HttpLimits } from "./limits.ts"
 import type { Metrics } from "./metrics.ts"
@@ -12,7 +11,7 @@ import { problemAnswer } from "./problem.ts"
 import { BodyBudget, readBody } from "./readBody.ts"
 import { Router } from "./router.ts"
 import type { HttpAnswer, Route } from "./route.ts"
-import { refuseEarly, sendAnswer } from "./sendAnswer.ts"
+import { refuseEarly, sendAnswer, sendWhole } from "./sendAnswer.ts"
 
 export type RequestHandlerOptions = {
   readonly limits: HttpLimits
@@ -34,7 +33,6 @@ export class RequestHandler {
   readonly #budget: BodyBudget
   readonly #running = new Set<AbortController>()
   #stopping = false
-  #inFlight = 0
 
   constructor(options: RequestHandlerOptions) {
     const { limits } = options
@@ -114,47 +112,69 @@ export class RequestHandler {
 
     // 4. Its answer.
     try {
-      if (this.#inFlight >= limits.inFlight && route.unlimited !== true) {
+      if (this.#options.metrics.inFlight >= limits.inFlight && route.unlimited !== true) {
         return await this.#refuse(request, response, "busy", BUSY)
       }
-      this.#count(1)
-      const { status, octets } = await this.#answer(route, request, response, {
+      const asked = new AskedRequest(request, {
         method: method === "HEAD" && !route.methods.includes("HEAD") ? "GET" : method,
-        path: target.path,
-        query: new URLSearchParams(target.query),
+        target,
         body: read.body,
         secure,
         remoteAddress,
-      }).finally(() => {
-        this.#count(-1)
       })
+      const answered = this.#answer(route, asked, response)
+      const { status, octets } = answered instanceof Promise ? await answered : answered
       const seconds = (performance.now() - startedAt) / 1000
-      metrics.requests.inc({ route: route.name, method: METHODS.has(method) ? method : "other", status })
-      metrics.seconds.observe({ route: route.name }, seconds)
+      metrics.count(route.name, METHODS.has(method) ? method : "other", status, seconds)
+      const failed = status >= 500 && route.unlimited !== true
+      if (!failed && !log.isLevelEnabled("debug")) return
       // Neither path nor body: they name certificates, and thereby who asks about whom.
       const line = { route: route.name, method, status, octets, ms: Math.round(seconds * 1000), remoteAddress, secure }
-      if (status >= 500 && route.unlimited !== true) log.warn(line, "request")
+      if (failed) log.warn(line, "request")
       else log.debug(line, "request")
     } finally {
       this.#budget.give(read.body.length)
     }
   }
 
-  async #answer(
+  /**
+   * What is at hand needs no deadline. It is sent when all requests that have come so far were read: each piece that is sent may wake
+   * its reader, which costs more than the answer, and readers that are awake need no waking.
+   */
+  #answer(route: Route, asked: AskedRequest, response: ServerResponse): Sent | Promise<Sent> {
+    let answer: HttpAnswer | Promise<HttpAnswer>
+    try {
+      answer = route.handle(asked)
+    } catch (error) {
+      answer = failing(error)
+    }
+    if (answer instanceof Promise || !(answer.body instanceof Uint8Array))
+      return this.#wait(route, asked, response, answer)
+    const whole = { ...answer, body: answer.body }
+    setImmediate(() => {
+      this.#send(response, whole)
+    })
+    return { status: answer.status, octets: whole.body.length }
+  }
+
+  #send(response: ServerResponse, answer: HttpAnswer & { readonly body: Uint8Array }): void {
+    try {
+      this.#endIfStopping(response)
+      sendWhole(response, answer)
+    } catch (error) {
+      this.#options.log.error({ err: error }, "an answer could not be sent")
+      response.destroy()
+    }
+  }
+
+  async #wait(
     route: Route,
-    request: IncomingMessage,
+    asked: AskedRequest,
     response: ServerResponse,
-    asked: {
-      method: string
-      path: string
-      query: URLSearchParams
-      body: Uint8Array
-      secure: boolean
-      remoteAddress: string
-    },
-  ): Promise<{ status: number; octets: number }> {
-    const { limits, log } = this.#options
-    const controller = new AbortController()
+    pending: HttpAnswer | Promise<HttpAnswer>,
+  ): Promise<Sent> {
+    const { limits, log, metrics } = this.#options
+    const { controller } = asked
     const onClose = (): void => {
       if (!response.writableFinished) controller.abort(new Error("The client went away."))
     }
@@ -162,18 +182,10 @@ export class RequestHandler {
       controller.abort(new Error("The answer took too long."))
     }, limits.answerSeconds * 1000)
     this.#running.add(controller)
+    metrics.inFlight += 1
     response.once("close", onClose)
     try {
-      const answer = await withDeadline(
-        route.handle({
-          ...asked,
-          headers: headersOf(request),
-          clientCertificate: clientCertificateOf(request.socket),
-          channelBinding: () => channelBindingOf(request.socket),
-          signal: controller.signal,
-        }),
-        controller.signal,
-      )
+      const answer = await withDeadline(Promise.resolve(pending), controller.signal)
       this.#endIfStopping(response)
       return { status: answer.status, octets: await sendAnswer(response, answer) }
     } catch (error) {
@@ -189,6 +201,7 @@ export class RequestHandler {
     } finally {
       clearTimeout(timer)
       response.off("close", onClose)
+      metrics.inFlight -= 1
       this.#running.delete(controller)
     }
   }
@@ -206,11 +219,13 @@ export class RequestHandler {
   #endIfStopping(response: ServerResponse): void {
     if (this.#stopping) response.setHeader("Connection", "close")
   }
+}
 
-  #count(change: 1 | -1): void {
-    this.#inFlight += change
-    this.#options.metrics.inFlight.set(this.#inFlight)
-  }
+/** What was sent. */
+type Sent = { readonly status: number; readonly octets: number }
+
+async function failing(error: unknown): Promise<never> {
+  throw error
 }
 
 /** Path and query as they were sent; undefined for what is no path. RFC 9112, 3.2. */
@@ -248,12 +263,6 @@ function isAbort(error: unknown, { reason }: AbortSignal): boolean {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
-}
-
-function headersOf({ headers }: IncomingMessage): Record<string, string | undefined> {
-  const flat: Record<string, string | undefined> = Object.create(null) as Record<string, string | undefined>
-  for (const [name, value] of Object.entries(headers)) flat[name] = Array.isArray(value) ? value.join(", ") : value
-  return flat
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string | undefined {

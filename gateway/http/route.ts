@@ -40,5 +40,6 @@ export type Route = {
   readonly secureOnly?: boolean
   /** Answered whatever the load, to any client: for those who watch over the gateway. */
   readonly unlimited?: boolean
-  handle(request: HttpRequest): Promise<HttpAnswer>
+  /** The answer, or the promise of one: what is at hand costs less without. */
+  handle(request: HttpRequest): HttpAnswer | Promise<HttpAnswer>
 }

@@ -9,12 +9,7 @@ import type { HttpAnswer } from "./route.ts"
  * @returns the octets of its body.
  */
 export async function sendAnswer(response: ServerResponse, { status, headers, body }: HttpAnswer): Promise<number> {
-  if (body instanceof Uint8Array) {
-    const bodiless = status === 204 || status === 304
-    response.writeHead(status, bodiless ? headers : { ...headers, "Content-Length": String(body.length) })
-    response.end(bodiless ? undefined : body)
-    return body.length
-  }
+  if (body instanceof Uint8Array) return sendWhole(response, { status, headers, body })
   response.writeHead(status, headers)
   if (response.req.method === "HEAD") {
     response.end()
@@ -29,6 +24,17 @@ export async function sendAnswer(response: ServerResponse, { status, headers, bo
   }
   await pipeline(Readable.from(counted()), response)
   return octets
+}
+
+/** The same for a body that is there, without waiting. */
+export function sendWhole(
+  response: ServerResponse,
+  { status, headers, body }: HttpAnswer & { readonly body: Uint8Array },
+): number {
+  const bodiless = status === 204 || status === 304
+  response.writeHead(status, bodiless ? headers : { ...headers, "Content-Length": String(body.length) })
+  response.end(bodiless ? undefined : body)
+  return body.length
 }
 
 /** Of a request that was refused, this much more is read and thrown away … */

@@ -35,10 +35,19 @@ export type OcspAnswer = {
 }
 
 type Asked = {
-  readonly certIds: readonly CertId[]
+  readonly questions: readonly Question[]
   readonly nonce: Uint8Array | undefined
   readonly issuer: Issuer
-  readonly subjects: readonly SerialSubject[]
+}
+
+/** A certificate that is asked about. */
+type Question = {
+  readonly certId: CertId
+  readonly subject: SerialSubject
+  /** What the certificate is called among those that bad news was told of. */
+  readonly news: string
+  /** What its answer is kept by. */
+  readonly name: string
 }
 
 /** Default lifetime of answers. */
@@ -66,9 +75,12 @@ export class OcspAnswerer {
   }
 
   /** The answer to the DER of an OCSPRequest. Never throws: what went wrong becomes an OCSPResponseStatus. */
-  async answer(request: Uint8Array): Promise<OcspAnswer> {
+  answer(request: Uint8Array): OcspAnswer | Promise<OcspAnswer> {
     try {
-      return await this.#answer(request)
+      const known = this.#asked.get(textOf(request))
+      const answer =
+        known === undefined ? this.#read(request).then((asked) => this.#decide(asked)) : this.#decide(known)
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.fail(error)) : answer
     } catch (error) {
       return this.fail(error)
     }
@@ -82,57 +94,66 @@ export class OcspAnswerer {
     return { der: encodeOcspFailure(listed ?? OCSP_INTERNAL_ERROR), shared: undefined }
   }
 
-  async #answer(request: Uint8Array): Promise<OcspAnswer> {
-    const { certIds, nonce, issuer, subjects } = await this.#read(request)
-    // From here to the decision nothing waits: one answer is one picture of the ledger.
+  /** What the ledger says now. Nothing waits before that is decided: one answer is one picture of the ledger. */
+  #decide({ questions, nonce, issuer }: Asked): OcspAnswer | Promise<OcspAnswer> {
     const fleet = freshFleet(this.#context)
     const responder = responderOf(issuer, fleet.head.keyById(issuer.keyId))
-    const statuses = certIds.map(({ serial }, i) => {
-      const status = serialStatus(subjects[i] as SerialSubject, issuer.keyId, fleet, this.#context.places)
-      return this.#news.standing(`${issuer.keyId}:${Buffer.from(serial).toString("base64")}`, status, fleet)
+    const statuses = questions.map(({ subject, news }) => {
+      return this.#news.standing(news, serialStatus(subject, issuer.keyId, fleet, this.#context.places), fleet)
     })
-    const [only] = certIds
-    if (nonce === undefined && certIds.length === 1 && only !== undefined) {
+    const [only] = questions
+    if (nonce === undefined && questions.length === 1 && only !== undefined) {
       return this.#shared(only, statuses[0] as PlaceStatus, responder, fleet)
     }
-    const { der } = await this.#sign(certIds, statuses, responder, fleet, nonce)
+    const certIds = questions.map(({ certId }) => certId)
+    return this.#alone(this.#sign(certIds, statuses, responder, fleet, nonce), statuses)
+  }
+
+  async #alone(signing: Promise<SignedAnswer>, statuses: readonly PlaceStatus[]): Promise<OcspAnswer> {
+    const { der } = await signing
     for (const { status } of statuses) this.#context.report?.({ door: "ocsp", outcome: status })
     return { der, shared: undefined }
   }
 
   /** What a request asks about. Of one for a place, that never changes, so it is read once. */
   async #read(request: Uint8Array): Promise<Asked> {
-    const text = Buffer.from(request.buffer, request.byteOffset, request.length).toString("latin1")
-    const known = this.#asked.get(text)
-    if (known !== undefined) return known
     // A copy: what is kept are slices of it.
     const { certIds, nonce } = readOcspRequest(
       new Uint8Array(request),
       this.#context.mostCertificates ?? MOST_CERTIFICATES,
     )
     const issuer = this.#issuerOf(certIds)
-    const subjects = await Promise.all(certIds.map(({ serial }) => findSerial(this.#context, issuer.keyId, serial)))
-    const asked = { certIds, nonce, issuer, subjects }
-    if (nonce === undefined && subjects.length === 1 && subjects[0]?.kind === "place") {
+    const questions = await Promise.all(certIds.map((certId) => this.#question(issuer, certId)))
+    const asked = { questions, nonce, issuer }
+    if (nonce === undefined && questions.length === 1 && questions[0]?.subject.kind === "place") {
       if (this.#asked.size >= (this.#context.cachedAnswers ?? CACHED_ANSWERS)) this.#asked.clear()
-      this.#asked.set(text, asked)
+      this.#asked.set(textOf(request), asked)
     }
     return asked
   }
 
-  async #shared(certId: CertId, status: PlaceStatus, responder: Responder, fleet: FreshFleet): Promise<OcspAnswer> {
-    const question = Buffer.from(certId.der).toString("base64")
+  async #question({ keyId }: Issuer, certId: CertId): Promise<Question> {
+    const subject = await findSerial(this.#context, keyId, certId.serial)
+    const news = `${keyId}:${Buffer.from(certId.serial).toString("base64")}`
+    return { certId, subject, news, name: Buffer.from(certId.der).toString("base64") }
+  }
+
+  #shared(
+    { certId, name }: Question,
+    status: PlaceStatus,
+    responder: Responder,
+    fleet: FreshFleet,
+  ): OcspAnswer | Promise<OcspAnswer> {
     const says = `${status.status}:${status.reason}:${status.since}`
     const { now } = fleet
-    let answer = this.#cache.get(question, says, now)
+    let answer = this.#cache.get(name, says, now)
     if (answer === undefined) {
       answer = this.#sign([certId], [status], responder, fleet, undefined)
       const refreshAt = now + this.#lifetime / 2
-      this.#cache.put(question, { says, refreshAt, answer })
+      this.#cache.put(name, { says, refreshAt, answer })
       this.#context.report?.({ door: "ocsp", outcome: status.status })
     } else this.#context.report?.({ door: "ocsp", outcome: "cached" })
-    const { der, thisUpdate, nextUpdate } = await answer
-    return { der, shared: { thisUpdate, nextUpdate } }
+    return answer instanceof Promise ? answer.then(sharedAnswer) : sharedAnswer(answer)
   }
 
   async #sign(
@@ -162,6 +183,14 @@ export class OcspAnswerer {
   get #lifetime(): number {
     return this.#context.lifetimeSeconds ?? LIFETIME_SECONDS
   }
+}
+
+function sharedAnswer({ der, thisUpdate, nextUpdate }: SignedAnswer): OcspAnswer {
+  return { der, shared: { thisUpdate, nextUpdate } }
+}
+
+function textOf(request: Uint8Array): string {
+  return Buffer.from(request.buffer, request.byteOffset, request.length).toString("latin1")
 }
 
 // An open issuer's key signs nothing but device certificates (DESIGN, "Records"): no responder's either.

@@ -5,6 +5,8 @@ export type CachedAnswer = {
   /** Unix seconds from which on it is signed anew. */
   readonly refreshAt: number
   readonly answer: Promise<SignedAnswer>
+  /** The same, once it is there. */
+  ready?: SignedAnswer
 }
 
 export type SignedAnswer = {
@@ -28,13 +30,16 @@ export class AnswerCache {
     return this.#answers.size
   }
 
-  get(question: string, says: string, now: number): Promise<SignedAnswer> | undefined {
+  /** At once where it is there. */
+  get(question: string, says: string, now: number): SignedAnswer | Promise<SignedAnswer> | undefined {
     const cached = this.#answers.get(question)
     if (cached === undefined) return undefined
     this.#answers.delete(question)
     if (cached.says !== says || now >= cached.refreshAt) return undefined
+    // One whose signer ends sooner lives shorter.
+    if (cached.ready !== undefined && now > cached.ready.nextUpdate) return undefined
     this.#answers.set(question, cached)
-    return cached.answer
+    return cached.ready ?? cached.answer
   }
 
   put(question: string, cached: CachedAnswer): void {
@@ -45,7 +50,11 @@ export class AnswerCache {
       if (oldest !== undefined) this.#answers.delete(oldest)
     }
     this.#answers.set(question, cached)
-    cached.answer.catch(() => {
+    const keep = async (): Promise<void> => {
+      cached.ready = await cached.answer
+    }
+    // Whoever asked hears of a failure; the next one has it tried again.
+    keep().catch(() => {
       if (this.#answers.get(question) === cached) this.#answers.delete(question)
     })
   }

@@ -24,19 +24,21 @@ export function ocspRoutes(context: OcspContext): Route[] {
   const answerer = new OcspAnswerer(context)
   const clock = (): number => unixSeconds(context.now?.() ?? new Date())
 
-  const post = async ({ body }: HttpRequest): Promise<HttpAnswer> => {
-    const { der } = await answerer.answer(body)
-    return { status: 200, headers: { "Content-Type": RESPONSE_TYPE, "Cache-Control": "no-store" }, body: der }
+  const post = ({ body }: HttpRequest): HttpAnswer | Promise<HttpAnswer> => {
+    const answer = answerer.answer(body)
+    return answer instanceof Promise ? answer.then(posted) : posted(answer)
   }
-  const get = async ({ path, headers }: HttpRequest): Promise<HttpAnswer> => {
+  const get = ({ path, headers }: HttpRequest): HttpAnswer | Promise<HttpAnswer> => {
     const request = requestInPath(path)
     const answer =
       request === undefined
         ? answerer.fail(new OcspRequestMalformedError({ reason: "the path holds no base64" }))
-        : await answerer.answer(request)
-    return cacheable(answer, headers["if-none-match"], clock())
+        : answerer.answer(request)
+    const send = (given: OcspAnswer): HttpAnswer => cacheable(given, headers["if-none-match"], clock())
+    return answer instanceof Promise ? answer.then(send) : send(answer)
   }
-  const handle = (request: HttpRequest): Promise<HttpAnswer> => (request.method === "POST" ? post : get)(request)
+  const handle = (request: HttpRequest): HttpAnswer | Promise<HttpAnswer> =>
+    (request.method === "POST" ? post : get)(request)
   const methods = ["GET", "HEAD", "POST"]
   return [
     { name: "ocsp", methods: ["POST"], path: "/ocsp", maxBodyBytes: MOST_BYTES, handle: post },
@@ -59,11 +61,15 @@ export function requestInPath(path: string): Uint8Array | undefined {
   return new Uint8Array(Buffer.from(text, "base64"))
 }
 
+function posted({ der }: OcspAnswer): HttpAnswer {
+  return { status: 200, headers: { "Content-Type": RESPONSE_TYPE, "Cache-Control": "no-store" }, body: der }
+}
+
 // RFC 9919, 6.2: for shared caches, never longer than the answer itself.
 function cacheable({ der, shared }: OcspAnswer, ifNoneMatch: string | undefined, now: number): HttpAnswer {
   const type = { "Content-Type": RESPONSE_TYPE }
   if (shared === undefined) return { status: 200, headers: { ...type, "Cache-Control": "no-store" }, body: der }
-  const entityTag = `"${createHash("sha256").update(der).digest("hex")}"`
+  const entityTag = entityTagOf(der)
   const headers = {
     ...type,
     "Last-Modified": httpDate(shared.thisUpdate),
@@ -73,4 +79,15 @@ function cacheable({ der, shared }: OcspAnswer, ifNoneMatch: string | undefined,
   }
   if (matchesEntity(ifNoneMatch, entityTag)) return { status: 304, headers, body: new Uint8Array(0) }
   return { status: 200, headers, body: der }
+}
+
+/** Answers are given many times: the tag of each is made once. */
+const entityTags = new WeakMap<Uint8Array, string>()
+
+function entityTagOf(der: Uint8Array): string {
+  const known = entityTags.get(der)
+  if (known !== undefined) return known
+  const tag = `"${createHash("sha256").update(der).digest("hex")}"`
+  entityTags.set(der, tag)
+  return tag
 }

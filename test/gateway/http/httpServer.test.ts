@@ -207,6 +207,34 @@ describe("the HTTP listener", () => {
     expect(new Set(answers.map((answer) => answer.slice(0, 12)))).toEqual(new Set(["HTTP/1.1 408"]))
   })
 
+  it("sends answers that are at hand like those that had to be waited for, each to its own question", async () => {
+    const handle: Route["handle"] = ({ method, path }) => {
+      if (path.endsWith("broken")) throw new Error("a bug")
+      return text(`${method} ${path}`)
+    }
+    const server = await listening([echo({ path: "/now/", handle }), echo()])
+    const { plainUrl, metrics, logged } = server
+    const paths = Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? `/echo/${i}` : `/now/${i}`))
+    const answers = await Promise.all(paths.map(async (path) => (await fetch(plainUrl + path)).text()))
+    expect(answers).toEqual(paths.map((path) => (path.startsWith("/now") ? `GET ${path}` : `GET ${path} 0`)))
+
+    const piped = await rawExchange(
+      server.port,
+      paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""),
+      "GET /now/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    expect([...piped.matchAll(/GET (\/\w+\/\w+?)(?: 0)?(?=HTTP|$)/g)].map(([, path]) => path)).toEqual([...paths, "/now/last"])
+
+    const head = await fetch(`${plainUrl}/now/x`, { method: "HEAD" })
+    expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([200, "10", ""])
+    expect((await fetch(`${plainUrl}/now/broken`)).status).toBe(500)
+    expect(logged.some((line) => line.includes("a bug"))).toBe(true)
+    const { values } = await metrics.requests.get()
+    const counted = values.reduce((sum, { value }) => sum + value, 0)
+    expect(counted).toBe(2 * paths.length + 3)
+    expect((await metrics.requests.get()).values.reduce((sum, { value }) => sum + value, 0)).toBe(counted)
+  })
+
   it("answers 503 with Retry-After beyond its limit at once, but the watchers always", async () => {
     const blocked = gate()
     const metrics = new Metrics()

@@ -205,6 +205,55 @@ describe("the OCSP responder", () => {
     expect(read(await ask()).first?.status).toBe("revoked")
   })
 
+  it("has a repeated answer at hand, and never one that the ledger, the clock or the replica has overtaken", async () => {
+    const answerer = new OcspAnswerer(context({ maxAgeSeconds: 100 }))
+    const request = question(factory.serial(3))
+    const first = await answerer.answer(request)
+    const atHand = () => {
+      const answer = answerer.answer(request)
+      if (answer instanceof Promise) throw new Error("it had to be waited for")
+      return answer
+    }
+    expect(atHand().der).toBe(first.der)
+    // Nor do memory that was used again and another question change it.
+    request.fill(0)
+    expect(read((await answerer.answer(request)).der).status).toBe(1)
+    request.set(question(factory.serial(3)))
+    expect(atHand().der).toBe(first.der)
+
+    clock = NOW - 2 + 101
+    expect(read(atHand().der).status).toBe(3)
+    clock = NOW
+    factory.source.fault = new StaleHeadError({ ageSeconds: 1, maxAgeSeconds: 1 })
+    expect(read(atHand().der).status).toBe(3)
+    factory.source.fault = undefined
+    expect(atHand().der).toBe(first.der)
+    factory.fleet.mine().mark(MAKER, SERIES, 3)
+    expect(read((await answerer.answer(request)).der).first?.status).toBe("revoked")
+    expect(read(atHand().der).first?.status).toBe("revoked")
+  })
+
+  it("keeps no answer to a nonce", async () => {
+    const answerer = new OcspAnswerer(context())
+    const request = question(factory.serial(3), "sha1", new Uint8Array(16).fill(7))
+    const [one, other] = [await answerer.answer(request), await answerer.answer(request)]
+    expect(toHex(one.der)).not.toBe(toHex(other.der))
+    expect([one.shared, other.shared]).toEqual([undefined, undefined])
+  })
+
+  it("gives no answer again after its signer's certificate has ended", async () => {
+    const end = NOW + 10
+    const short = mintedResponder({ ...factory.issuer.certificate, notAfter: end }, factory.signer, 1_000)
+    const answerer = new OcspAnswerer(context({ issuers: [{ ...factory.issuer, responder: short }] }))
+    const request = question(factory.serial(3))
+    const first = await answerer.answer(request)
+    expect(read(first.der).first?.nextUpdate).toBe(end)
+    clock = end
+    expect((await answerer.answer(request)).der).toBe(first.der)
+    clock = end + 1
+    expect((await answerer.answer(request)).der).not.toBe(first.der)
+  })
+
   it("signs anew when half an answer's life is over", async () => {
     const answerer = new OcspAnswerer(context())
     const first = read((await answerer.answer(question(factory.serial(3)))).der)
