@@ -223,7 +223,10 @@ describe("the HTTP listener", () => {
       paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""),
       "GET /now/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     )
-    expect([...piped.matchAll(/GET (\/\w+\/\w+?)(?: 0)?(?=HTTP|$)/g)].map(([, path]) => path)).toEqual([...paths, "/now/last"])
+    expect([...piped.matchAll(/GET (\/\w+\/\w+?)(?: 0)?(?=HTTP|$)/g)].map(([, path]) => path)).toEqual([
+      ...paths,
+      "/now/last",
+    ])
 
     const head = await fetch(`${plainUrl}/now/x`, { method: "HEAD" })
     expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([200, "10", ""])
