@@ -41,8 +41,10 @@ function start({ address, headers, body, signal }: HttpRequest): ClientRequest {
 
 function responseTo(sent: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    // Both stay: what comes after the first changes nothing any more.
+    // All stay: what comes after the first changes nothing any more.
     sent.on("response", resolve).on("error", reject)
+    // A server that wants to speak another protocol (status 101) is hung up on, which is neither of the two.
+    sent.on("close", () => reject(new Error("the connection ended without an answer")))
   })
 }
 

@@ -106,6 +106,10 @@ describe.each(WAYS)("A request by %s", (_name, post) => {
 
   const FAILING: [what: string, answer: Answer][] = [
     ["closes the connection", (response) => void response.destroy()],
+    [
+      "goes over to another protocol",
+      ({ socket }) => socket?.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"),
+    ],
     ["says plain text is compressed", (response) => response.writeHead(200, { "content-encoding": "gzip" }).end(TEXT)],
     [
       "ends in the middle",
