@@ -48,8 +48,9 @@ export class StatusTable {
     let ofManufacturer = this.#batches.get(manufacturerId)
     if (ofManufacturer === undefined) {
       ofManufacturer = new Map()
-      this.#batches.set(manufacturerId, ofManufacturer)
       this.#markCredentials(manufacturerId, ofManufacturer)
+      // Only now: where the marks could not all be set, the next question must not find a table that lacks some.
+      this.#batches.set(manufacturerId, ofManufacturer)
     }
     let statuses = ofManufacturer.get(series)
     if (statuses === undefined) {

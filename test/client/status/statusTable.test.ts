@@ -138,4 +138,34 @@ describe("StatusTable", () => {
     const state = stateOf({ ...fc.sample(anyState, 1)[0], here: 5 } as Drawn, 3)
     expect(new StatusTable({ head: state, settled: state }).statusOf(hashes[0] as Uint8Array)).toBe("unknown")
   })
+
+  it("says good of nothing that is marked after it failed on a batch whose key has two owners", () => {
+    const [doubted, marked] = [hashes[0] as Uint8Array, hashes[1] as Uint8Array]
+    const key = { manufacturerId: 1, index: 1, keyId: KEY, purpose: "issuer", proven: true } as LedgerKey
+    const rsa = { ...key, index: 2, keyId: root, proven: false }
+    const state = paperState({
+      block: { number: 5, hash: KEY, timestamp: T0 + 10, finality: "finalized" },
+      manufacturers: [{ id: 1, name: "Acme", status: "active", statusSince: T0 } as Manufacturer],
+      keys: [key, rsa, { ...rsa, manufacturerId: 2 }],
+      batches: [batch, { ...batch, series: SERIES + 1, keyIndex: 2 }],
+      records: [doubted, marked].map((hash) => ({
+        ...blankRecord(1, toHex(hash)),
+        mark: "revoked" as const,
+        changedAt: T0,
+      })),
+      bits: [],
+    })
+    const batches = [state.batch(1, SERIES + 1), state.batch(1, SERIES)] as Batch[]
+    const places = {
+      lookup: (hash: Uint8Array) => [doubted, marked].findIndex((one) => toHex(one) === toHex(hash)) * 2 ** 32,
+      batchOf: (found: number) => batches[found / 2 ** 32] as never,
+      claims: () => [],
+    }
+    const table = new StatusTable({ head: state, settled: state, places })
+
+    for (const series of [SERIES, SERIES + 1, SERIES, SERIES + 1]) {
+      expect(() => table.statusAt(1, series, 0)).toThrow("proven by manufacturers 1 and 2")
+    }
+    expect(() => table.statusOf(marked)).toThrow("proven by manufacturers 1 and 2")
+  })
 })
