@@ -12,6 +12,8 @@ goWhereTheUserIs()
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? (process.exitCode ?? 0) : 3)
 })
+// What nobody can read there changes nothing about the answer, nor about the exit code.
+process.stderr.on("error", () => undefined)
 const { run } = await import("./program.ts")
 await run(process.argv.slice(2), packageVersion())
 

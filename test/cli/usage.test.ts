@@ -121,6 +121,12 @@ describe("a wrong command line", () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
+  it("ends with 2 also where nobody listens to the reason", async () => {
+    const { child, ended } = cli.start("manufacturer", "show", "0")
+    child.stderr?.destroy()
+    expect((await ended).code).toBe(2)
+  })
+
   it("writes nothing anywhere", () => {
     expect(readdirSync(folder.path).filter((name) => !["state", ".cache"].includes(name))).toEqual([])
     expect(existsSync(join(folder.path, "f"))).toBe(false)
