@@ -134,6 +134,7 @@ exit $status`
     const before = process.cpuUsage()
     const kept = await own("post.json", true)
     const { user, system } = process.cpuUsage(before)
+    const fetched = await own("get.json", true)
     const signed = await own("nonce.json", true)
     await server.close(0)
 
@@ -157,6 +158,7 @@ exit $status`
       row("processor time an OCSP answer, gateway, kept connections", (user + system) / kept.count, "µs", {
         peers: processor,
       }),
+      row("OCSP answers a second, gateway, kept connections, GET", fetched.perSecond, "1/s", { peers }),
       row("OCSP answers a second, gateway, nonces (a signature each)", signed.perSecond, "1/s", { peers }),
       row("OCSP answers a second, files behind nginx, a connection each", stillClosing.perSecond, "1/s", { peers }),
       row("OCSP answers a second, files behind nginx, kept connections", still.perSecond, "1/s", { peers }),

@@ -25,11 +25,22 @@ const ORDERS: Readonly<Record<CoordinateLength, Uint8Array>> = {
  * @throws {@link SignatureMalformedError} for BER, padding, bytes behind, and r or s outside 1..n-1.
  */
 export function ecdsaDerToRaw(der: Uint8Array, length: CoordinateLength): Uint8Array {
+  return copyScalars(der, new Uint8Array(2 * length), length)
+}
+
+const scratch: Readonly<Record<CoordinateLength, Uint8Array>> = { 32: new Uint8Array(64), 48: new Uint8Array(96) }
+
+/** Refuses what {@link ecdsaDerToRaw} refuses, for whoever needs no r || s. @throws {@link SignatureMalformedError} */
+export function assertEcdsaDer(der: Uint8Array, length: CoordinateLength): void {
+  copyScalars(der, scratch[length].fill(0), length)
+}
+
+/** @param raw Zeros, for r and s. */
+function copyScalars(der: Uint8Array, raw: Uint8Array, length: CoordinateLength): Uint8Array {
   // Lengths of 128 octets and more do not occur: two INTEGERs of at most 49 octets, two headers.
   if (der.length < 8 || der.length > 6 + 2 * (length + 1)) refuse("it has a wrong length")
   if (der[0] !== 0x30 || der[1] !== der.length - 2) refuse("it is not one SEQUENCE in DER")
 
-  const raw = new Uint8Array(2 * length)
   const afterR = copyInteger(der, 2, raw, 0, length)
   const afterS = copyInteger(der, afterR, raw, length, length)
   if (afterS !== der.length) refuse("bytes follow s")
@@ -88,7 +99,7 @@ function copyInteger(der: Uint8Array, offset: number, target: Uint8Array, slot: 
   if (first === 0 && (size === 1 || (der[body + 1] as number) < 0x80)) refuse("r or s is zero or padded")
   if (first === 0) body++
   if (end - body > length) refuse("r or s is longer than the order")
-  target.set(der.subarray(body, end), slot + length - (end - body))
+  for (let from = body, to = slot + length - (end - body); from < end; from++, to++) target[to] = der[from] as number
   return end
 }
 

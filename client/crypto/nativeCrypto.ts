@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto"
 import { PublicKeyInvalidError } from "../errors/crypto.ts"
 import { KeyCache } from "./keyCache.ts"
 import { nodeCrypto } from "./nodeCrypto.ts"
-import { algorithmParts, HASH_OCTETS, wellFormedSignature } from "./prepareVerify.ts"
+import { algorithmParts, HASH_OCTETS, isWellFormedSignature } from "./prepareVerify.ts"
 import { parsePublicKey } from "./publicKey.ts"
 import type { PublicKey } from "./publicKey.ts"
 import type { CryptoBackend, VerifyParameters } from "./types.ts"
@@ -30,7 +30,7 @@ function makeNativeCrypto(module: NonNullable<typeof nodeCrypto>): CryptoBackend
   function verifyNow({ algorithm, spki, message, signature }: VerifyParameters): boolean {
     const { key, native } = keys.get(spki, () => readyKey(spki))
     const { hash, padding } = algorithmParts(algorithm, key)
-    if (wellFormedSignature(signature, key) === undefined) return false
+    if (!isWellFormedSignature(signature, key)) return false
     if (hash === undefined) return module.verify(null, message, native, signature)
     // ECDSA in DER and PKCS#1 v1.5 are what a bare key means; an options object would cost a sixth of the time.
     if (padding !== "pss") return module.verify(hash, message, native, signature)

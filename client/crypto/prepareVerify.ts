@@ -1,5 +1,5 @@
 import { AlgorithmKeyMismatchError, AlgorithmUnsupportedError, SignatureMalformedError } from "../errors/crypto.ts"
-import { ecdsaDerToRaw } from "./ecdsa.ts"
+import { assertEcdsaDer, ecdsaDerToRaw } from "./ecdsa.ts"
 import type { PublicKey } from "./publicKey.ts"
 import type { HashAlgorithm, SignatureAlgorithm } from "./types.ts"
 
@@ -48,6 +48,18 @@ export function wellFormedSignature(signature: Uint8Array, key: PublicKey): Uint
     return ecdsaDerToRaw(signature, key.algorithm === "p256" ? 32 : 48)
   } catch (error) {
     if (error instanceof SignatureMalformedError) return undefined
+    throw error
+  }
+}
+
+/** Whether {@link wellFormedSignature} has a form of it, for back ends that take signatures as they come. */
+export function isWellFormedSignature(signature: Uint8Array, key: PublicKey): boolean {
+  if (key.algorithm === "rsa" || key.algorithm === "ed25519") return wellFormedSignature(signature, key) !== undefined
+  try {
+    assertEcdsaDer(signature, key.algorithm === "p256" ? 32 : 48)
+    return true
+  } catch (error) {
+    if (error instanceof SignatureMalformedError) return false
     throw error
   }
 }
