@@ -1,6 +1,7 @@
 import { credentialStatus, type CredentialRecord, type Hex, type PlaceStatus } from "../../client/index.ts"
 import type { FreshFleet } from "../issuers/freshFleet.ts"
 import type { CredentialPlace, FoundPlace } from "../issuers/placeFinder.ts"
+import { placed } from "../issuers/serialStatus.ts"
 import type { SerialEntry } from "../store/serialMap.ts"
 import { reasonName, time } from "./views.ts"
 
@@ -37,7 +38,7 @@ export function credentialFacts(parameters: CredentialFactsParameters): Record<s
   const found = parameters.place
   const place = found === undefined || found === "contested" || !stands(found, fleet) ? undefined : found
   if (parameters.entry !== undefined && entryFrom !== undefined) {
-    const entry = { ...parameters.entry, place: parameters.entry.place ?? place }
+    const entry = placed({ ...parameters.entry, place: parameters.entry.place ?? place }, head)
     const status = credentialStatus({ ...entry, head, settled })
     const manufacturerId = entry.place?.manufacturerId ?? head.keyById(entry.issuerKeyId)?.manufacturerId
     return view(hash, withinTime(status, entry, fleet), { basis: entryFrom, entry, manufacturerId })

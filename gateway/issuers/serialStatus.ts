@@ -54,14 +54,23 @@ export async function findSerial(
   return entry === undefined ? { kind: "nothing" } : { kind: "entry", entry }
 }
 
-/** An imported certificate with the place that a manifest knows for it, if it came without. */
-export function placed(entry: SerialEntry, head: FleetState, places: PlaceFinder | undefined): SerialEntry {
-  const manufacturerId = entry.place === undefined ? head.keyById(entry.issuerKeyId)?.manufacturerId : undefined
-  if (places === undefined || manufacturerId === undefined) return entry
+/**
+ * An imported certificate with the place that a manifest knows for it, if it came without. Among raw public keys no certificate has
+ * a place, whatever stands there.
+ */
+export function placed(entry: SerialEntry, head: FleetState, places?: PlaceFinder): SerialEntry {
+  const place = entry.place ?? foundPlace(entry, head, places)
+  const isForeign = place !== undefined && head.batch(place.manufacturerId, place.series)?.rawPublicKeys === true
+  const counts = isForeign ? undefined : place
+  return counts === entry.place ? entry : { ...entry, place: counts }
+}
+
+function foundPlace(entry: SerialEntry, head: FleetState, places: PlaceFinder | undefined): SerialEntry["place"] {
+  const manufacturerId = places === undefined ? undefined : head.keyById(entry.issuerKeyId)?.manufacturerId
+  if (places === undefined || manufacturerId === undefined) return undefined
   const found = places.placesOf(entry.credentialHash, manufacturerId)
   // The first that was registered is the one that counts.
-  const place = found.find(({ series, root }) => head.batch(manufacturerId, series)?.root === root)
-  return place === undefined ? entry : { ...entry, place }
+  return found.find(({ series, root }) => head.batch(manufacturerId, series)?.root === root)
 }
 
 /**

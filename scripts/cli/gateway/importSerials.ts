@@ -85,21 +85,29 @@ export async function importSerials(parameters: ImportSerialsParameters): Promis
 class SerialReader {
   readonly #open: OpenLedger
   readonly #view: LedgerView
+  /** Where batches are read: of one that a reorganisation may still take away nothing is kept. */
+  readonly #settled: LedgerView
   readonly #receipts: OpenReceipts
   readonly #issuer: Certificate | undefined
   readonly #batches = new Map<string, Batch | undefined>()
   readonly #issuerKeys = new Map<string, Hex | undefined>()
 
-  private constructor(open: OpenLedger, view: LedgerView, receipts: OpenReceipts, issuer: Certificate | undefined) {
+  private constructor(
+    open: OpenLedger,
+    { head, settled }: { head: LedgerView; settled: LedgerView },
+    receipts: OpenReceipts,
+    issuer: Certificate | undefined,
+  ) {
     this.#open = open
-    this.#view = view
+    this.#view = head
+    this.#settled = settled
     this.#receipts = receipts
     this.#issuer = issuer
   }
 
   static async open({ open, receipts, issuer }: ImportSerialsParameters): Promise<SerialReader> {
     const certificate = issuer === undefined ? undefined : await readCertificate(open, issuer)
-    return new SerialReader(open, await open.ledger.at("latest"), receipts, certificate)
+    return new SerialReader(open, await open.ledger.heads("finalized"), receipts, certificate)
   }
 
   /** undefined of a serial number that is a position. */
@@ -166,6 +174,10 @@ class SerialReader {
       return refuse("of another ledger")
     }
     const batch = await this.#batch(manufacturerId, series)
+    if (batch === undefined && (await this.#view.batch(manufacturerId, series)) !== undefined) {
+      return refuse(`for batch ${series}, whose block is not final yet; import it when it is`)
+    }
+    if (batch?.rawPublicKeys === true) return refuse(`for batch ${series}, which holds raw public keys`)
     if (batch === undefined || batch.size !== size) return refuse(`for batch ${series}, which the ledger has not so`)
     const shown = client.verifyInclusion({
       credentialHash: client.fromHex(entry.credentialHash),
@@ -182,7 +194,7 @@ class SerialReader {
 
   async #batch(manufacturerId: number, series: number): Promise<Batch | undefined> {
     const key = `${manufacturerId}/${series}`
-    if (!this.#batches.has(key)) this.#batches.set(key, await this.#view.batch(manufacturerId, series))
+    if (!this.#batches.has(key)) this.#batches.set(key, await this.#settled.batch(manufacturerId, series))
     return this.#batches.get(key)
   }
 

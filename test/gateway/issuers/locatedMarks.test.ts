@@ -2,12 +2,15 @@ import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { placeRuns, toHex } from "../../../client/index.ts"
 import type { FleetChange, Hex, PlaceMark } from "../../../client/index.ts"
+import { credentialFacts } from "../../../gateway/api/credentialFacts.ts"
 import { CrlBook } from "../../../gateway/crl/index.ts"
 import { readCrl } from "../../../gateway/crl/crlReader.ts"
+import type { FreshFleet } from "../../../gateway/issuers/freshFleet.ts"
 import { LocatedMarks } from "../../../gateway/issuers/locatedMarks.ts"
 import type { AskPlace } from "../../../gateway/issuers/locatedMarks.ts"
 import type { CredentialPlace } from "../../../gateway/issuers/placeFinder.ts"
 import { findSerial, serialStatus } from "../../../gateway/issuers/serialStatus.ts"
+import type { SerialEntry } from "../../../gateway/store/serialMap.ts"
 import { FakeFactory, MAKER, MemorySerials, SERIES } from "../fakeFactory.ts"
 import { paperHash } from "../paperManifest.ts"
 
@@ -135,6 +138,24 @@ describe("LocatedMarks", () => {
     expect(await status()).toBe("good")
     factory.fleet.mark(MAKER, SERIES, 2)
     expect(await status()).toBe("revoked")
+  })
+
+  it("finds no certificate among raw public keys, as no verifier does", async () => {
+    const certificate = await factory.certificate(2, { serial: Uint8Array.of(0x21, 7) })
+    const { head, settled } = marks
+    factory.fleet.changeBatch(MAKER, SERIES, { rawPublicKeys: true })
+    const statusOf = (entry: SerialEntry): string =>
+      serialStatus({ kind: "entry", entry }, factory.signer.keyId, { head, settled }, { placesOf: () => [place(2)] })
+        .status
+
+    for (const known of [place(2), undefined]) expect(statusOf(factory.entryOf(certificate, known))).toBe("unknown")
+    const entry = factory.entryOf(certificate, place(2))
+    const fleet = { head, settled, now: NOW } as FreshFleet
+    const asked = { hash: entry.credentialHash, entry, entryFrom: "import", fleet } as const
+    const facts = credentialFacts({ ...asked, deviceKeyId: undefined, manufacturerId: undefined })
+    expect(facts["status"]).toBe("unknown")
+    factory.fleet.changeBatch(MAKER, SERIES, { rawPublicKeys: false })
+    expect(statusOf(entry)).toBe("good")
   })
 
   it("shows the worst mark of each place, in order, whatever the order in which they came", () => {
