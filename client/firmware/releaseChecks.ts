@@ -14,13 +14,18 @@ function counts(when: number, end: number | undefined): boolean {
  * ended in a block which is not final yet has not ended.
  */
 export async function manufacturerCheck(
-  { head, settled }: Moment,
+  { head, settled, time, isLater = false }: Moment,
   manufacturerId: number,
   release: Release | undefined,
 ): Promise<FirmwareCheck> {
   const views = head === settled ? [head] : [head, settled]
   const manufacturers = await Promise.all(views.map((view) => view.manufacturer(manufacturerId)))
   const checks = manufacturers.map((manufacturer) => oneManufacturerCheck(manufacturer, release))
+  const since = manufacturers[0]?.statusSince ?? 0
+  if (isLater && since > time) {
+    const detail = `Its standing changed at ${dateText(since)}: what it was before cannot be judged until that is final.`
+    return { name: "manufacturer", ok: false, detail }
+  }
   return checks.find(({ ok }) => !ok) ?? (checks[0] as FirmwareCheck)
 }
 

@@ -10,6 +10,8 @@ export type Moment = {
   /** Where a key's compromise is read: knowledge of today, also about the past. */
   readonly today: LedgerView
   readonly time: number
+  /** Whether `head` is newer than the time asked about: what it shows may have come in between. */
+  readonly isLater?: boolean
   readonly staleSeconds: number
 }
 
@@ -44,8 +46,10 @@ export async function readMoment(options: MomentOptions, at: Date | undefined, i
   if (!(time <= now + CLOCK_TOLERANCE_SECONDS)) {
     throw new TimeOutOfRangeError({ at, earliest: new Date(0), latest: new Date(now * 1000) })
   }
-  // Of the time since the newest final block the present says most.
-  if (time > settled.block.timestamp) return { head, settled, today: head, time, staleSeconds }
+  // Of the time since the newest final block the present says most; what it cannot say is no yes.
+  if (time > settled.block.timestamp) {
+    return { head, settled, today: head, time, isLater: time < head.block.timestamp, staleSeconds }
+  }
   const past = await ledger.atTime(time)
   return { head: past, settled: past, today: head, time, staleSeconds }
 }

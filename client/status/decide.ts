@@ -55,6 +55,22 @@ export function complaintsOf(facts: StandingFacts): Complaint[] {
   return found
 }
 
+/**
+ * Of facts that are newer than the question: whether something ended since that may have barred the credential then. A mark that is
+ * gone has left the time when it went, and nothing else.
+ */
+export function endedSince(facts: StandingFacts): Decision | undefined {
+  const { time, manufacturer, batch, credentialRecord, deviceKeyRecord } = facts
+  const changes = [
+    manufacturer.statusSince,
+    ...[batch, credentialRecord, deviceKeyRecord].map((marked) => (marked?.mark === "none" ? marked.changedAt : 0)),
+  ]
+  const since = Math.max(...changes)
+  if (since <= time) return undefined
+  const detail = "Since that time something changed that may have been a hold: it cannot be judged until it is final."
+  return refuse("unknown", "notFinal", since, detail)
+}
+
 /** The things on the ledger whose revocation or hold this credential would suffer. */
 export function subjectsOf({
   manufacturer,

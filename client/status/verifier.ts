@@ -17,7 +17,7 @@ import { BadNews } from "./badNews.ts"
 import { certificateCredential, ownedCredential, ownInput, rawPublicKeyCredential } from "./credential.ts"
 import type { Credential } from "./credential.ts"
 import { giveBack } from "./copyOf.ts"
-import { complaintsOf, decide, subjectsOf } from "./decide.ts"
+import { complaintsOf, decide, endedSince, subjectsOf } from "./decide.ts"
 import type { Decision } from "./decide.ts"
 import { readMoment } from "../ledger/moment.ts"
 import type { MomentOptions } from "../ledger/moment.ts"
@@ -237,7 +237,8 @@ export class Verifier {
    * Good needs more than the head: no hold that ended in a block which is not final yet, and no bad news from a block that a
    * reorganisation took away since. Such news stands until the chain is final past it.
    */
-  #withNewsOf({ facts, settledFacts }: Standing, { head, settled, today }: StatusMoment, decision: Decision): Decision {
+  #withNewsOf({ facts, settledFacts }: Standing, moment: StatusMoment, decision: Decision): Decision {
+    const { head, settled, today } = moment
     // Of the past nothing is news.
     if (head !== today) return decision
     const finalNumber = settled.block.number
@@ -248,6 +249,8 @@ export class Verifier {
     const [before] = settledFacts === undefined ? [] : complaintsOf(settledFacts)
     if (before !== undefined)
       return { ...before, detail: `${before.detail} That ended in a block that is not final yet.` }
+    const ended = moment.isLater === true ? endedSince(facts) : undefined
+    if (ended !== undefined) return ended
     if (this.#badNews.isEmpty) return decision
     const seen = this.#badNews.standing(subjectsOf(facts), facts.registeredAt ?? 0, finalNumber)
     if (seen === undefined) return decision
