@@ -37,7 +37,7 @@ export type DetachedSignatureOptions = {
 /**
  * A signature in a file of its own, as `openssl dgst -sign` and `openssl pkeyutl -sign` write it: ECDSA as DER or r || s, RSA
  * PKCS#1 v1.5 or PSS with any salt, with SHA-256, SHA-384 or SHA-512; Ed25519 over the file. It does not say which, so that all
- * that its form and the keys allow is tried.
+ * that its form and the keys allow is tried; but of Ed25519 keys only the first eight candidates.
  *
  * Feed it the whole file through {@link update}, then ask {@link isBy}.
  */
