@@ -22,7 +22,7 @@ import { openIssuers } from "./openIssuers.ts"
 import { openReplica } from "./openReplica.ts"
 import { answerWriter, crlWriter, keepFiles, placesWriter } from "./staticFiles.ts"
 import { openSerialStore } from "./store/openSerialStore.ts"
-import { readiness, revocationReporter, watchCrls, watchManifests, watchReplica } from "./watch.ts"
+import { readiness, revocationReporter, watchCrls, watchManifests, watchReplica, watchResponders } from "./watch.ts"
 
 export { LOG_LEVELS, readGatewayConfig, readSettingsFile } from "./config.ts"
 export type { GatewayConfig } from "./config.ts"
@@ -49,7 +49,11 @@ export type Gateway = ServerUrls & {
   readonly publicUrl: string
   readonly issuers: readonly { readonly keyId: Hex; readonly label: string | undefined }[]
   readonly metrics: Metrics
-  /** Reads the TLS certificate and key again; new connections get them. @throws TlsCredentialsUnfitError: the old ones stay. */
+  /**
+   * Reads the TLS certificate, the OCSP responders' and their keys again: new connections and new answers get them.
+   *
+   * @throws TlsCredentialsUnfitError, ResponderUnfitError and whatever else cannot be used: of what it concerns the old one stays.
+   */
   reload(): Promise<void>
   /** Takes nothing new, finishes what it was asked, and lets go of everything. */
   close(graceMs?: number): Promise<void>
@@ -98,6 +102,7 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
     const reading = { tried: false }
     const watched = { replica, issuers, maxAgeSeconds, tried: () => reading.tried }
     watchReplica(metrics, watched)
+    watchResponders(metrics, issuers)
     const report = revocationReporter(metrics, log)
 
     const payer = options.payer ?? (await configuredPayer(config))
@@ -201,9 +206,14 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
       issuers: issuers.map(({ issuer, config: { label } }) => ({ keyId: issuer.keyId, label })),
       metrics,
       reload: async () => {
-        if (config.tls === undefined) return
-        server.reloadTls(await readTlsFiles(config.tls))
-        log.info("the TLS certificate was read again")
+        const tls = async (): Promise<void> => {
+          if (config.tls !== undefined) server.reloadTls(await readTlsFiles(config.tls))
+        }
+        const failed = (await Promise.allSettled([tls(), opened.reloadResponders()])).find(
+          (done) => done.status === "rejected",
+        )
+        if (failed !== undefined) throw failed.reason
+        log.info("the certificates were read again")
       },
       close: async (graceMs) => {
         log.info("the gateway stops")

@@ -1,7 +1,7 @@
 import { Counter, Gauge } from "prom-client"
 import type { GaugeConfiguration } from "prom-client"
 import type { Logger } from "pino"
-import type { Replica } from "../client/index.ts"
+import type { Certificate, LedgerKey, Replica } from "../client/index.ts"
 import type { CrlBook } from "./crl/index.ts"
 import type { Readiness } from "./http/health.ts"
 import type { Metrics } from "./http/metrics.ts"
@@ -45,21 +45,58 @@ export function readiness({ replica, issuers, maxAgeSeconds, tried }: Watched): 
   }
 }
 
-/** Issuers that the ledger does not know, or knows as somebody else's: their devices are unknown to everybody. */
+/**
+ * Issuers that the ledger does not know, or knows as somebody else's: their devices are unknown to everybody. And those whose
+ * devices nothing good is said of any more: their key is compromised, or what answers are checked by has ended.
+ */
 function* issuerWarnings({ replica, issuers }: Pick<Watched, "replica" | "issuers">): Generator<string> {
-  for (const { issuer, config } of issuers) {
-    let owner: number | undefined
+  const now = Date.now() / 1000
+  for (const open of issuers) {
+    const { issuer, config } = open
+    const { notBefore, notAfter } = responderValidity(open)
+    const why = now < notBefore ? "is not valid yet" : now > notAfter ? "has expired" : undefined
+    if (why !== undefined)
+      yield `issuer ${issuer.keyId}: its OCSP responder's certificate ${why}: nobody gets an answer`
+    let key: LedgerKey | undefined
     try {
-      owner = replica.head.keyById(issuer.keyId)?.manufacturerId
+      key = replica.head.keyById(issuer.keyId)
     } catch (error) {
       yield `issuer ${issuer.keyId}: ${error instanceof Error ? error.message : String(error)}`
       continue
     }
+    const owner = key?.manufacturerId
+    if (key?.compromisedSince !== undefined) yield `issuer ${issuer.keyId} is compromised: all its devices are revoked`
     if (owner === undefined) yield `issuer ${issuer.keyId} is no key on the ledger: its devices are unknown`
     else if (config.manufacturer !== undefined && config.manufacturer !== owner) {
       yield `issuer ${issuer.keyId} is manufacturer ${owner}'s, not ${config.manufacturer}'s`
     }
   }
+}
+
+/** From when until when OCSP answers for an issuer are signed: what ends first of its certificate and its named responder's. */
+function responderValidity({
+  issuer: { certificate },
+  responderCertificate,
+}: OpenIssuer): Pick<Certificate, "notBefore" | "notAfter"> {
+  const checkedBy = responderCertificate === undefined ? [certificate] : [certificate, responderCertificate]
+  return {
+    notBefore: Math.max(...checkedBy.map(({ notBefore }) => notBefore)),
+    notAfter: Math.min(...checkedBy.map(({ notAfter }) => notAfter)),
+  }
+}
+
+/** Until when there are OCSP answers: an alarm belongs on the seconds that are left. */
+export function watchResponders({ registry }: Metrics, issuers: readonly OpenIssuer[]): void {
+  addGauge(registry, {
+    name: "fleetroot_ocsp_responder_seconds_left",
+    help: "Until an issuer's certificate or its named OCSP responder's ends. Below 0 nobody gets an OCSP answer.",
+    labelNames: ["issuer"],
+    collect() {
+      for (const open of issuers) {
+        this.set({ issuer: open.issuer.keyId }, responderValidity(open).notAfter - Date.now() / 1000)
+      }
+    },
+  })
 }
 
 /** Numbers about the replica, asked when somebody looks. */

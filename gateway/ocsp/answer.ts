@@ -14,6 +14,7 @@ import { encodeOcspFailure, encodeOcspResponse, readOcspRequest } from "./codec.
 import type { CertId, SingleResponse } from "./codec.ts"
 import { OCSP_FAILURE, OCSP_INTERNAL_ERROR } from "./failures.ts"
 import { ResponderBook } from "./responderBook.ts"
+import { assertCurrent, signatureEnd } from "./signatureEnd.ts"
 
 export type OcspContext = RevocationContext & {
   /**
@@ -40,6 +41,9 @@ type Asked = {
   readonly issuer: Issuer
 }
 
+/** Who speaks for the certificates that are asked about, and by whose signature. */
+type Signing = { readonly issuer: Issuer; readonly responder: Responder }
+
 /** A certificate that is asked about. */
 type Question = {
   readonly certId: CertId
@@ -54,6 +58,8 @@ type Question = {
 const LIFETIME_SECONDS = 60
 const MOST_CERTIFICATES = 64
 const CACHED_ANSWERS = 20_000
+/** Longest request that is kept for the next who sends the same; a question with hashes of 64 octets takes 200. */
+const LONGEST_KEPT_REQUEST = 512
 
 /**
  * Answers OCSP requests from the ledger.
@@ -77,7 +83,7 @@ export class OcspAnswerer {
   /** The answer to the DER of an OCSPRequest. Never throws: what went wrong becomes an OCSPResponseStatus. */
   answer(request: Uint8Array): OcspAnswer | Promise<OcspAnswer> {
     try {
-      const known = this.#asked.get(textOf(request))
+      const known = request.length > LONGEST_KEPT_REQUEST ? undefined : this.#asked.get(textOf(request))
       const answer =
         known === undefined ? this.#read(request).then((asked) => this.#decide(asked)) : this.#decide(known)
       return answer instanceof Promise ? answer.catch((error: unknown) => this.fail(error)) : answer
@@ -97,16 +103,16 @@ export class OcspAnswerer {
   /** What the ledger says now. Nothing waits before that is decided: one answer is one picture of the ledger. */
   #decide({ questions, nonce, issuer }: Asked): OcspAnswer | Promise<OcspAnswer> {
     const fleet = freshFleet(this.#context)
-    const responder = responderOf(issuer, fleet.head.keyById(issuer.keyId))
+    const signing = { issuer, responder: responderOf(issuer, fleet.head.keyById(issuer.keyId)) }
     const statuses = questions.map(({ subject, news }) => {
       return this.#news.standing(news, serialStatus(subject, issuer.keyId, fleet, this.#context.places), fleet)
     })
     const [only] = questions
     if (nonce === undefined && questions.length === 1 && only !== undefined) {
-      return this.#shared(only, statuses[0] as PlaceStatus, responder, fleet)
+      return this.#shared(only, statuses[0] as PlaceStatus, signing, fleet)
     }
     const certIds = questions.map(({ certId }) => certId)
-    return this.#alone(this.#sign(certIds, statuses, responder, fleet, nonce), statuses)
+    return this.#alone(this.#sign(certIds, statuses, signing, fleet, nonce), statuses)
   }
 
   async #alone(signing: Promise<SignedAnswer>, statuses: readonly PlaceStatus[]): Promise<OcspAnswer> {
@@ -125,7 +131,8 @@ export class OcspAnswerer {
     const issuer = this.#issuerOf(certIds)
     const questions = await Promise.all(certIds.map((certId) => this.#question(issuer, certId)))
     const asked = { questions, nonce, issuer }
-    if (nonce === undefined && questions.length === 1 && questions[0]?.subject.kind === "place") {
+    const isPlace = nonce === undefined && questions.length === 1 && questions[0]?.subject.kind === "place"
+    if (isPlace && request.length <= LONGEST_KEPT_REQUEST) {
       if (this.#asked.size >= (this.#context.cachedAnswers ?? CACHED_ANSWERS)) this.#asked.clear()
       this.#asked.set(textOf(request), asked)
     }
@@ -141,16 +148,17 @@ export class OcspAnswerer {
   #shared(
     { certId, name }: Question,
     status: PlaceStatus,
-    responder: Responder,
+    signing: Signing,
     fleet: FreshFleet,
   ): OcspAnswer | Promise<OcspAnswer> {
     const says = `${status.status}:${status.reason}:${status.since}`
     const { now } = fleet
-    let answer = this.#cache.get(name, says, now)
+    const { responder } = signing
+    let answer = this.#cache.get(name, { says, responder, now })
     if (answer === undefined) {
-      answer = this.#sign([certId], [status], responder, fleet, undefined)
+      answer = this.#sign([certId], [status], signing, fleet, undefined)
       const refreshAt = now + this.#lifetime / 2
-      this.#cache.put(name, { says, refreshAt, answer })
+      this.#cache.put(name, { says, responder, refreshAt, answer })
       this.#context.report?.({ door: "ocsp", outcome: status.status })
     } else this.#context.report?.({ door: "ocsp", outcome: "cached" })
     return answer instanceof Promise ? answer.then(sharedAnswer) : sharedAnswer(answer)
@@ -159,17 +167,19 @@ export class OcspAnswerer {
   async #sign(
     certIds: readonly CertId[],
     statuses: readonly PlaceStatus[],
-    responder: Responder,
+    { issuer, responder }: Signing,
     { now, thisUpdate }: FreshFleet,
     nonce: Uint8Array | undefined,
   ): Promise<SignedAnswer> {
+    assertCurrent(issuer.certificate, "its issuer", now)
     const signing = await responder.at(now)
-    const nextUpdate = Math.min(now + this.#lifetime, signing.certificate.notAfter)
+    assertCurrent(signing.certificate, "it", now)
+    const nextUpdate = signatureEnd(now, this.#lifetime, [signing.certificate, issuer.certificate])
     const responses = certIds.map(({ der }, i) => {
       return singleResponse(der, statuses[i] as PlaceStatus, { thisUpdate, nextUpdate })
     })
     const der = await encodeOcspResponse({ responder: signing, producedAt: now, responses, nonce })
-    return { der, thisUpdate, nextUpdate }
+    return { der, producedAt: now, thisUpdate, nextUpdate }
   }
 
   /** One answer has one signer, who speaks for one issuer. */

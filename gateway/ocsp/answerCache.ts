@@ -1,7 +1,11 @@
+import type { Responder } from "../issuers/responder.ts"
+
 /** An answer that was signed once. */
 export type CachedAnswer = {
   /** What it says; it is given again only while the ledger says the same. */
   readonly says: string
+  /** Whose signature it bears; it is given again only while the same one signs. */
+  readonly responder: Responder
   /** Unix seconds from which on it is signed anew. */
   readonly refreshAt: number
   readonly answer: Promise<SignedAnswer>
@@ -11,7 +15,8 @@ export type CachedAnswer = {
 
 export type SignedAnswer = {
   readonly der: Uint8Array
-  /** Unix seconds. */
+  /** Unix seconds, as all of them. */
+  readonly producedAt: number
   readonly thisUpdate: number
   readonly nextUpdate: number
 }
@@ -31,13 +36,17 @@ export class AnswerCache {
   }
 
   /** At once where it is there. */
-  get(question: string, says: string, now: number): SignedAnswer | Promise<SignedAnswer> | undefined {
+  get(
+    question: string,
+    { says, responder, now }: Pick<CachedAnswer, "says" | "responder"> & { readonly now: number },
+  ): SignedAnswer | Promise<SignedAnswer> | undefined {
     const cached = this.#answers.get(question)
     if (cached === undefined) return undefined
     this.#answers.delete(question)
-    if (cached.says !== says || now >= cached.refreshAt) return undefined
-    // One whose signer ends sooner lives shorter.
-    if (cached.ready !== undefined && now > cached.ready.nextUpdate) return undefined
+    if (cached.says !== says || cached.responder !== responder || now >= cached.refreshAt) return undefined
+    const { ready } = cached
+    // One whose signer ends sooner lives shorter; and when clocks go back, none is from the future.
+    if (ready !== undefined && (now > ready.nextUpdate || now < ready.producedAt)) return undefined
     this.#answers.set(question, cached)
     return cached.ready ?? cached.answer
   }

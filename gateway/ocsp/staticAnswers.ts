@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { mkdir, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { encodePositionSerial, placeRuns, type Batch, type Hex, type LedgerKey } from "../../client/index.ts"
+import { encodePositionSerial, placeRuns, type Batch, type LedgerKey } from "../../client/index.ts"
 import { freshFleet } from "../issuers/freshFleet.ts"
 import type { FreshFleet } from "../issuers/freshFleet.ts"
 import type { Issuer } from "../issuers/issuer.ts"
@@ -27,8 +27,8 @@ const LIFETIME_SECONDS = 3_600
 const AT_ONCE = 32
 const FIRST_POSITION_SERIES = 0x8000_0000
 
-/** What was written of a batch: of each place what it said, as a number, and when. */
-type Written = { readonly says: Float64Array; readonly at: Float64Array }
+/** What was written of a batch, by one signer: of each place what it said, as a number, and when. */
+type Written = { readonly says: Float64Array; readonly at: Float64Array; readonly signer: Issuer["responder"] }
 
 /**
  * OCSP answers as files, for any web server to give to clients that ask by GET without a nonce (RFC 9919): one for each place of
@@ -56,7 +56,7 @@ export class StaticAnswers {
    * @throws StaleHeadError, ClockBehindError, LedgerSilentError, and the file system's errors.
    */
   async refresh(signal?: AbortSignal): Promise<StaticAnswersReport> {
-    let written = 0
+    let done = 0
     let left = 0
     for (const issuer of this.#options.issuers) {
       const fleet = freshFleet(this.#options)
@@ -65,21 +65,22 @@ export class StaticAnswers {
       for (const batch of batches) {
         if (key === undefined || batch.keyIndex !== key.index || batch.series < FIRST_POSITION_SERIES) continue
         if (batch.rawPublicKeys) continue
-        const due = this.#due(issuer, key, batch, fleet)
+        const written = this.#writtenOf(issuer, batch)
+        const due = this.#due(issuer, key, batch, written, fleet)
         left += batch.size - due.length
         for (let first = 0; first < due.length; first += AT_ONCE) {
           signal?.throwIfAborted()
           const some = due.slice(first, first + AT_ONCE)
-          const done = await Promise.all(some.map((one) => this.#write(issuer, key, batch, one)))
-          written += done.filter(Boolean).length
+          const wrote = await Promise.all(some.map((one) => this.#write(issuer, key, batch, written, one)))
+          done += wrote.filter(Boolean).length
         }
       }
     }
-    return { written, left }
+    return { written: done, left }
   }
 
   /** The places whose file does not say what the ledger says now, or is half over. */
-  #due(issuer: Issuer, key: LedgerKey, batch: Batch, { head, settled, now }: FreshFleet): Due[] {
+  #due(issuer: Issuer, key: LedgerKey, batch: Batch, before: Written, { head, settled, now }: FreshFleet): Due[] {
     const { manufacturerId } = key
     const { series, size } = batch
     // 1 is good, 2 unknown, more a revocation with its reason and time.
@@ -88,7 +89,6 @@ export class StaticAnswers {
       const saysSo = run.status === "unknown" ? 2 : 3 + run.reason + 16 * (run.since ?? 0)
       says.fill(saysSo, run.first, run.last + 1)
     }
-    const before = this.#writtenOf(issuer.keyId, batch)
     const due: Due[] = []
     for (let index = 0; index < size; index++) {
       const stale = now >= (before.at[index] as number) + this.#lifetime / 2
@@ -98,11 +98,12 @@ export class StaticAnswers {
     return due.sort((a, b) => Number(b.says > 2) - Number(a.says > 2))
   }
 
-  #writtenOf(issuerKeyId: Hex, { series, size }: Batch): Written {
-    const name = `${issuerKeyId}:${series}`
+  /** What stands there by a signer who no longer signs is written anew. */
+  #writtenOf({ keyId, responder: signer }: Issuer, { series, size }: Batch): Written {
+    const name = `${keyId}:${series}`
     const found = this.#written.get(name)
-    if (found !== undefined && found.says.length === size) return found
-    const made: Written = { says: new Float64Array(size), at: new Float64Array(size) }
+    if (found !== undefined && found.says.length === size && found.signer === signer) return found
+    const made: Written = { says: new Float64Array(size), at: new Float64Array(size), signer }
     this.#written.set(name, made)
     return made
   }
@@ -118,6 +119,7 @@ export class StaticAnswers {
     issuer: Issuer,
     { manufacturerId }: LedgerKey,
     batch: Batch,
+    written: Written,
     { index, says, now }: Due,
   ): Promise<boolean> {
     const { series } = batch
@@ -131,7 +133,6 @@ export class StaticAnswers {
       if (shared === undefined) return false
       await replaceFile(join(this.#options.folder, "ocsp", staticPath(request)), der)
     }
-    const written = this.#writtenOf(issuer.keyId, batch)
     written.says[index] = says
     written.at[index] = now
     return true

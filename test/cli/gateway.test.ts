@@ -196,7 +196,7 @@ describe("fleetroot gateway", () => {
     }
   }
 
-  it("takes its settings from a file, with several issuers, TLS and files of CRLs, and its certificate anew on SIGHUP", async () => {
+  it("takes its settings from a file, with several issuers, TLS and files of CRLs, and its certificates anew on SIGHUP", async () => {
     const tls = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     const makeTls = (name: string): Promise<unknown> =>
       run("openssl", [
@@ -212,6 +212,30 @@ describe("fleetroot gateway", () => {
     await makeTls("first")
     const other = await cli.run("fleet", "make", "other-fleet/", "--count", "1", "--plain")
     expect(other.code).toBe(0)
+    writeFileSync(cli.at("conf/responder.ext"), "extendedKeyUsage = OCSPSigning\n")
+    const makeResponder = async (name: string): Promise<void> => {
+      const key = words(`req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name}`)
+      await run("openssl", [
+        ...key,
+        ...words(`-keyout ${cli.at("conf/responder.key")} -out ${cli.at("conf/responder.csr")}`),
+      ])
+      await run("openssl", [
+        ...words(`x509 -req -in ${cli.at("conf/responder.csr")} -set_serial 77 -days 2`),
+        ...words(`-CA ${cli.at("other-fleet/ca.pem")} -CAkey ${cli.at("other-fleet/ca.key")}`),
+        ...words(`-extfile ${cli.at("conf/responder.ext")} -out ${cli.at("conf/responder.pem")}`),
+      ])
+    }
+    await makeResponder("responder-one")
+    const responder = async (): Promise<string> => {
+      const asked = words("ocsp -issuer other-fleet/ca.pem -cert other-fleet/certs/0.pem -CAfile other-fleet/ca.pem")
+      const { stdout, stderr } = await run(
+        "openssl",
+        [...asked, ...words(`-url http://127.0.0.1:${port}/ocsp -resp_text -no_nonce`)],
+        { cwd: folder.path },
+      )
+      expect(stderr).toContain("Response verify OK")
+      return stdout
+    }
     const tlsPort = await freePort()
     const settings = {
       deployment: "../net.json",
@@ -222,7 +246,13 @@ describe("fleetroot gateway", () => {
       tlsKey: "tls.key",
       issuers: [
         { certificate: "../fleet/ca.pem", key: "../fleet/ca.key", manufacturer: 2 },
-        { certificate: "../other-fleet/ca.pem", key: "../other-fleet/ca.key", label: "other" },
+        {
+          certificate: "../other-fleet/ca.pem",
+          key: "../other-fleet/ca.key",
+          label: "other",
+          responderCertificate: "responder.pem",
+          responderKey: "responder.key",
+        },
       ],
       crl: { folder: "www" },
       ocsp: { folder: "www", lifetimeSeconds: 30 },
@@ -245,9 +275,12 @@ describe("fleetroot gateway", () => {
         await sleep(50)
     }
 
+    expect(await responder()).toMatch(/CN ?= ?responder-one/)
     await makeTls("second")
+    await makeResponder("responder-two")
     gateway.child.kill("SIGHUP")
     while (!(await subject()).includes("CN = second")) await sleep(50)
+    while (!/CN ?= ?responder-two/.test(await responder())) await sleep(50)
 
     gateway.child.kill("SIGINT")
     const { code, stdout } = await gateway.ended

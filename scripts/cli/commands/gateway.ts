@@ -59,7 +59,7 @@ async function runGateway(options: Options): Promise<Answer> {
   const gateway = await startGateway(config, { payer: await payerFor(options, config) })
   const reload = (): void => {
     gateway.reload().catch((error: unknown) => {
-      process.stderr.write(`warning: the TLS certificate stays: ${error instanceof Error ? error.message : ""}\n`)
+      process.stderr.write(`warning: not everything was read again: ${error instanceof Error ? error.message : ""}\n`)
     })
   }
   process.on("SIGHUP", reload)
