@@ -110,10 +110,14 @@ it("shows in readiness and in a number when it ends, and that its issuer is comp
   expect(await line()).toBe(YEAR)
   at(factory.now + YEAR + 1)
   expect(await line()).toBe(-1)
-  expect(readiness(watched)["warnings"]).toEqual([expect.stringContaining("its OCSP responder's certificate has expired")])
+  expect(readiness(watched)["warnings"]).toEqual([
+    expect.stringContaining("its OCSP responder's certificate has expired"),
+  ])
   at(factory.now - YEAR)
   expect(readiness(watched)["warnings"]).toEqual([expect.stringContaining("certificate is not valid yet")])
   at(factory.now)
   factory.fleet.changeKey(factory.signer.keyId, { compromisedSince: factory.now - 1 })
-  expect(readiness(watched)["warnings"]).toEqual([expect.stringContaining("is compromised: all its devices are revoked")])
+  expect(readiness(watched)["warnings"]).toEqual([
+    expect.stringContaining("is compromised: all its devices are revoked"),
+  ])
 })
