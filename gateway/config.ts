@@ -124,7 +124,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 const UINT32 = 0xffff_ffff
 const DAY = 86_400
 const MAX_BYTES = 1024 * 1024
-const LABEL = /^[A-Za-z0-9._~-]{1,64}$/
+const OWNER = /^[A-Za-z0-9._~-]{1,64}$/
+const LABEL = /^[A-Za-z0-9_-]{1,64}$/
 /** What RFC 7030, 3.2.2, keeps for itself. */
 const NO_LABELS = new Set(["cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs"])
 
@@ -256,7 +257,7 @@ function readIssuer(issuer: Settings, path: (text: string) => string): IssuerCon
   if (key === undefined && responderKey === undefined) {
     issuer.refuse("key", "the path of the CA's key, or a responder's in responderKey", undefined)
   }
-  const label = issuer.text("label", LABEL, "a word of letters, digits and ._~- for addresses")
+  const label = issuer.text("label", LABEL, "a word of letters, digits, - and _ for addresses")
   if (label !== undefined && NO_LABELS.has(label)) issuer.refuse("label", "none of EST's own words", label)
   return {
     certificate,
@@ -386,7 +387,7 @@ function readManifests(settings: Settings, path: (text: string) => string): read
 
 function readSequencer(sequencer: Settings): GatewayConfig["sequencer"] {
   return defined({
-    owner: sequencer.text("owner", LABEL, "a word that is no other gateway's"),
+    owner: sequencer.text("owner", OWNER, "a word that is no other gateway's"),
     windowMs: sequencer.integer("windowMs", 10, 600_000),
     windowSize: sequencer.integer("windowSize", 1, 1_000_000),
     queueLimit: sequencer.integer("queueLimit", 1, 10_000_000),

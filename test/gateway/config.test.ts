@@ -178,6 +178,7 @@ describe("readGatewayConfig", () => {
     ["half a responder", { ...LEAST, issuers: [{ ...ISSUER, responderKey: "a" }] }, "issuers[0].responderCertificate"],
     ["two issuers of one label", { ...LEAST, issuers: [ISSUER, ISSUER] }, "issuers[1].label"],
     ["a label that is EST's", { ...LEAST, issuers: [{ ...ISSUER, label: "cacerts" }] }, "issuers[0].label"],
+    ["a label that EST does not take", { ...LEAST, issuers: [{ ...ISSUER, label: "line.b" }] }, "issuers[0].label"],
     ["a label with a slash", { ...LEAST, issuers: [{ ...ISSUER, label: "a/b" }] }, "issuers[0].label"],
     ["a public address with a query", { ...LEAST, publicUrl: "http://x.example/?a" }, "publicUrl"],
     ["another database", { ...LEAST, database: "mysql://u:hidden@h/d" }, "database"],
