@@ -116,14 +116,14 @@ export class EnrolmentService {
     return enrolment === undefined || !wasHandedOut(enrolment) ? undefined : this.#receiptMaker?.receiptOf(enrolment)
   }
 
-  /** Where a certificate stands that was issued here. @throws EnrolmentStoreError, or an error before enrolment is ready. */
-  async placeOf(credentialHash: Hex): Promise<CredentialPlace | undefined> {
-    const store = this.#store
-    if (store === undefined) throw new Error("Enrolment is not ready.")
-    const enrolment = await store.byCredential(credentialHash)
-    if (enrolment === undefined) return undefined
-    const { manufacturerId, series, root } = enrolment.window
-    return { manufacturerId, series, index: enrolment.index, root }
+  /**
+   * Where certificates stand that were issued here, by their credential hash or their device's key.
+   *
+   * @throws EnrolmentStoreError, or an error before enrolment is ready.
+   */
+  async placesOf(subject: Hex): Promise<readonly CredentialPlace[]> {
+    if (this.#store === undefined) throw new Error("Enrolment is not ready.")
+    return this.#store.placesOf(subject)
   }
 
   /** Begins, at once or as soon as the ledger answers. */

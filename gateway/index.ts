@@ -21,7 +21,7 @@ import { ocspRoutes, StaticAnswers } from "./ocsp/index.ts"
 import { openIssuers } from "./openIssuers.ts"
 import { openReplica } from "./openReplica.ts"
 import { answerWriter, crlWriter, keepFiles, placesWriter } from "./staticFiles.ts"
-import { openSerialStore } from "./store/openSerialStore.ts"
+import { openKnownEnrolments, openSerialStore } from "./store/openSerialStore.ts"
 import { readiness, revocationReporter, watchCrls, watchManifests, watchReplica, watchResponders } from "./watch.ts"
 
 export { LOG_LEVELS, readGatewayConfig, readSettingsFile } from "./config.ts"
@@ -34,7 +34,7 @@ export { manifestShelf, withKnownPlaces } from "./knownPlaces.ts"
 export { openIssuers } from "./openIssuers.ts"
 export { openReplica } from "./openReplica.ts"
 export { makeToken } from "./est/index.ts"
-export { openEnrolmentStore, openSerialStore } from "./store/openSerialStore.ts"
+export { openEnrolmentStore, openKnownEnrolments, openSerialStore } from "./store/openSerialStore.ts"
 export type { EntryPortions, SerialEntry, SerialStore } from "./store/serialMap.ts"
 
 /** How long an OCSP answer in a file may be used. */
@@ -115,7 +115,10 @@ export async function startGateway(config: GatewayConfig, options: StartGatewayO
       : undefined
     undo.push(() => enrolment?.close())
     // Marks that name no place bar the places that are known here.
-    const ask = enrolment && ((hash: Hex) => enrolment.placeOf(hash))
+    const known = enrolment === undefined ? await openKnownEnrolments({ ...config, deployment }) : undefined
+    undo.push(() => known?.close())
+    const issued = enrolment ?? known
+    const ask = issued && ((subject: Hex) => issued.placesOf(subject))
     const source = withKnownPlaces(replica, { shelf, issuers, ask })
     undo.push(() => {
       source.close()

@@ -2,7 +2,7 @@ import type { Logger } from "pino"
 import { KeyOwnerAmbiguousError, type FleetState, type Replica } from "../client/index.ts"
 import type { GatewayConfig } from "./config.ts"
 import { LocatedMarks } from "./issuers/locatedMarks.ts"
-import type { AskPlace } from "./issuers/locatedMarks.ts"
+import type { AskPlaces } from "./issuers/locatedMarks.ts"
 import { ManifestShelf } from "./manifestShelf.ts"
 import type { OpenIssuer } from "./openIssuers.ts"
 
@@ -23,7 +23,7 @@ export function manifestShelf(
 /** The replica, which also shows the marks that name no place at the places that are known here. */
 export function withKnownPlaces(
   replica: Replica,
-  { shelf, issuers, ask }: { shelf: ManifestShelf; issuers: readonly OpenIssuer[]; ask?: AskPlace | undefined },
+  { shelf, issuers, ask }: { shelf: ManifestShelf; issuers: readonly OpenIssuer[]; ask?: AskPlaces | undefined },
 ): LocatedMarks {
   return new LocatedMarks({
     source: replica,

@@ -2,8 +2,11 @@ import type { FleetChange, FleetState, Hex, PlaceMark } from "../../client/index
 import type { FleetSource } from "./context.ts"
 import type { CredentialPlace, PlaceFinder } from "./placeFinder.ts"
 
-/** Finds the place of a credential where that takes a while. What it throws is tried again. */
-export type AskPlace = (credentialHash: Hex) => Promise<CredentialPlace | undefined>
+/**
+ * Finds the places that a mark of a subject bars, a credential's or those of a device's key, where that takes a while. What it throws
+ * is tried again.
+ */
+export type AskPlaces = (subject: Hex) => Promise<readonly CredentialPlace[]>
 
 export type LocatedMarksOptions = {
   readonly source: FleetSource
@@ -11,7 +14,7 @@ export type LocatedMarksOptions = {
   /** Whose devices are answered for. */
   readonly manufacturers: (head: FleetState) => Iterable<number>
   /** Who else may know of places. Default: nobody. */
-  readonly ask?: AskPlace | undefined
+  readonly ask?: AskPlaces | undefined
 }
 
 type Listener = (changes: readonly FleetChange[]) => void
@@ -21,8 +24,8 @@ type Located = Map<number, Map<number, Map<number, readonly LocatedSubject[]>>>
 type LocatedSubject = { readonly subject: Hex; readonly root: Hex }
 
 /**
- * A replica that also shows the marks which name no place: where the gateway knows where a credential stands, its mark bars that
- * place. So a credential that was revoked by its hash alone is revoked for those, too, who see nothing but serial numbers.
+ * A replica that also shows the marks which name no place: where the gateway knows where a credential stands, its mark and that of
+ * its device's key bar that place. So what was revoked by a hash alone is revoked for those, too, who see nothing but serial numbers.
  *
  * It only adds bad news: what bars a place on the ledger bars it here.
  */
@@ -30,7 +33,7 @@ export class LocatedMarks implements FleetSource {
   readonly #source: FleetSource
   readonly #finder: PlaceFinder
   readonly #manufacturers: (head: FleetState) => Iterable<number>
-  readonly #ask: AskPlace | undefined
+  readonly #ask: AskPlaces | undefined
   /** Marked subjects whose place nobody could be asked for yet. */
   readonly #owed = new Map<string, { readonly manufacturerId: number; readonly subject: Hex }>()
   #asking: Promise<void> = Promise.resolve()
@@ -91,10 +94,10 @@ export class LocatedMarks implements FleetSource {
 
   async #askOwed(): Promise<void> {
     for (const [key, { manufacturerId, subject }] of this.#owed) {
-      const place = await this.#ask?.(subject)
+      const places = (await this.#ask?.(subject)) ?? []
       this.#owed.delete(key)
-      const change = place?.manufacturerId === manufacturerId ? this.#note(place, subject) : undefined
-      if (change !== undefined) this.#tell([change])
+      const own = places.filter((place) => place.manufacturerId === manufacturerId)
+      this.#tell(own.flatMap((place) => this.#note(place, subject) ?? []))
     }
   }
 

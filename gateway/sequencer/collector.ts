@@ -1,7 +1,7 @@
 import { encodePositionSerial, fromHex, MerkleTree, parseCertificate, toHex } from "../../client/index.ts"
 import type { Certificate } from "../../client/index.ts"
 import { CsrSubjectTakenError, EnrolmentInterruptedError, EnrolmentTokenUsedError } from "../errors/enrolment.ts"
-import type { IssuedCertificate, SealedWindow, WindowPlace } from "../store/enrolmentStore.ts"
+import type { IssuedCertificate, SealedCertificate, SealedWindow, WindowPlace } from "../store/enrolmentStore.ts"
 import { secondsNow } from "./context.ts"
 import type { EnrolmentOutcome, EnrolmentRequest, Settings } from "./context.ts"
 
@@ -191,10 +191,10 @@ export class Collector {
     }
     report({ kind: "step", step: "signed", count: certificates.length })
     const issuedAt = secondsNow(this.#settings)
-    const issued = certificates.map((certificate, index): IssuedCertificate => {
+    const issued = certificates.map((certificate, index): SealedCertificate => {
       const { requestId, replaces } = (entries[index] as Entry).waiting.request
-      const { fingerprint, credentialHash, der } = certificate
-      return { requestId, index, fingerprint, credentialHash, der, issuedAt, replaces }
+      const { fingerprint, credentialHash, der, keyId } = certificate
+      return { requestId, index, fingerprint, credentialHash, deviceKeyId: keyId, der, issuedAt, replaces }
     })
     const tree = MerkleTree.fromCredentialHashes(issued.map(({ credentialHash }) => fromHex(credentialHash)))
     const root = toHex(tree.root())

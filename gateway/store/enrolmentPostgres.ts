@@ -2,7 +2,7 @@ import { Pool } from "pg"
 import type { PoolClient } from "pg"
 import { FleetrootError, type Deployment } from "../../client/index.ts"
 import { EnrolmentStoreError, EnrolmentStoreForeignError } from "../errors/enrolment.ts"
-import { enrolmentSchema, SqlEnrolmentStore, storeScope } from "./enrolmentSql.ts"
+import { enrolmentSchema, noteOlderKeys, SqlEnrolmentStore, storeScope } from "./enrolmentSql.ts"
 import type { SqlDatabase, SqlQuery, SqlRow, SqlValue } from "./enrolmentSql.ts"
 import type { EnrolmentStore } from "./enrolmentStore.ts"
 
@@ -42,6 +42,7 @@ export async function openPostgresEnrolmentStore(
       const [row] = await query("SELECT value FROM est_meta WHERE name = 'scope'")
       const found = String(row?.["value"])
       if (found !== scope) throw new EnrolmentStoreForeignError({ store: name, expected: scope, found })
+      await noteOlderKeys(query)
     })
     return new SqlEnrolmentStore(sql)
   } catch (error) {

@@ -1,8 +1,9 @@
-import { fromHex, type Hex } from "../../client/index.ts"
+import { fromHex, parseCertificate, type Hex } from "../../client/index.ts"
 import type {
   ClaimOutcome,
   Enrolment,
   EnrolmentClaim,
+  EnrolmentPlace,
   EnrolmentStore,
   EnrolmentToken,
   OpenWindowParameters,
@@ -55,6 +56,9 @@ export function enrolmentSchema(blob: "BLOB" | "BYTEA"): readonly string[] {
       UNIQUE (manufacturer_id, series, place))`,
     "CREATE INDEX IF NOT EXISTS est_certificate_replaces ON est_certificate (replaces)",
     "CREATE INDEX IF NOT EXISTS est_certificate_superseded ON est_certificate (superseded_at) WHERE told = 0",
+    // Marks of the ledger may name a key.
+    "CREATE TABLE IF NOT EXISTS est_device_key (request_id TEXT PRIMARY KEY, key_id TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS est_device_key_id ON est_device_key (key_id)",
     `CREATE TABLE IF NOT EXISTS est_predecessor (
       fingerprint TEXT PRIMARY KEY, credential_hash TEXT NOT NULL, manufacturer_id BIGINT NOT NULL,
       series BIGINT NOT NULL, place BIGINT NOT NULL, superseded_at BIGINT, told BIGINT NOT NULL DEFAULT 0)`,
@@ -141,6 +145,7 @@ export class SqlEnrolmentStore implements EnrolmentStore {
             one.replaces ?? null,
           ]),
         )
+        await addKeys(query, some)
       }
       // A claim whose answer got lost on its way here would bar its request for ever.
       for (const table of CLAIMS) {
@@ -222,6 +227,21 @@ export class SqlEnrolmentStore implements EnrolmentStore {
   async byCredential(credentialHash: Hex): Promise<Enrolment | undefined> {
     const [row] = await this.#database.query(`${ENROLMENT} WHERE c.credential_hash = ?`, [credentialHash])
     return row && enrolmentOf(row)
+  }
+
+  async placesOf(subject: Hex): Promise<EnrolmentPlace[]> {
+    const rows = await this.#database.query(
+      `SELECT c.manufacturer_id, c.series, c.place, w.root
+       FROM est_certificate c JOIN est_window w ON w.manufacturer_id = c.manufacturer_id AND w.series = c.series
+       WHERE c.credential_hash = ? OR c.request_id IN (SELECT request_id FROM est_device_key WHERE key_id = ?)`,
+      [subject, subject],
+    )
+    return rows.map((row) => ({
+      manufacturerId: Number(row["manufacturer_id"]),
+      series: Number(row["series"]),
+      index: Number(row["place"]),
+      root: row["root"] as Hex,
+    }))
   }
 
   async credentialHashes({ manufacturerId, series }: WindowPlace): Promise<Uint8Array> {
@@ -389,7 +409,43 @@ async function claimOne(
   return "nameTaken"
 }
 
+async function addKeys(
+  query: SqlQuery,
+  some: readonly { readonly requestId: Hex; readonly deviceKeyId: Hex }[],
+): Promise<void> {
+  await query(
+    `INSERT INTO est_device_key (request_id, key_id) VALUES ${some.map(() => "(?, ?)").join(", ")}
+     ON CONFLICT (request_id) DO UPDATE SET key_id = excluded.key_id`,
+    some.flatMap(({ requestId, deviceKeyId }) => [requestId, deviceKeyId]),
+  )
+}
+
+/** Fills in, once, the keys of certificates that were written when a store did not note them. */
+export async function noteOlderKeys(query: SqlQuery): Promise<void> {
+  const [done] = await query("SELECT value FROM est_meta WHERE name = 'deviceKeys'")
+  if (done !== undefined) return
+  for (let after = ""; ;) {
+    const rows = await query(
+      "SELECT request_id, der FROM est_certificate WHERE request_id > ? ORDER BY request_id LIMIT ?",
+      [after, ROWS_AT_ONCE],
+    )
+    if (rows.length === 0) break
+    const keys = rows.map((row) => ({
+      requestId: row["request_id"] as Hex,
+      deviceKeyId: parseCertificate(new Uint8Array(row["der"] as Uint8Array)).keyId,
+    }))
+    await addKeys(query, keys)
+    after = keys.at(-1)?.requestId ?? after
+  }
+  await query("INSERT INTO est_meta (name, value) VALUES ('deviceKeys', 'noted') ON CONFLICT DO NOTHING")
+}
+
 async function forgetWindow(query: SqlQuery, manufacturerId: number, series: number): Promise<void> {
+  await query(
+    `DELETE FROM est_device_key WHERE request_id IN
+     (SELECT request_id FROM est_certificate WHERE manufacturer_id = ? AND series = ?)`,
+    [manufacturerId, series],
+  )
   for (const table of ["est_certificate", ...CLAIMS]) {
     await query(`DELETE FROM ${table} WHERE manufacturer_id = ? AND series = ?`, [manufacturerId, series])
   }

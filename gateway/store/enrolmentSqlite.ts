@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite"
 import type { StatementSync } from "node:sqlite"
 import type { Deployment } from "../../client/index.ts"
 import { EnrolmentStoreError, EnrolmentStoreForeignError } from "../errors/enrolment.ts"
-import { enrolmentSchema, SqlEnrolmentStore, storeScope } from "./enrolmentSql.ts"
+import { enrolmentSchema, noteOlderKeys, SqlEnrolmentStore, storeScope } from "./enrolmentSql.ts"
 import type { SqlDatabase, SqlQuery, SqlRow, SqlValue } from "./enrolmentSql.ts"
 import type { EnrolmentStore } from "./enrolmentStore.ts"
 
@@ -41,6 +41,7 @@ export async function openSqliteEnrolmentStore(
       const [row] = await query("SELECT value FROM est_meta WHERE name = 'scope'")
       const found = String(row?.["value"])
       if (found !== scope) throw new EnrolmentStoreForeignError({ store: path, expected: scope, found })
+      await noteOlderKeys(query)
     })
     return new SqlEnrolmentStore(sql)
   } catch (error) {

@@ -35,6 +35,12 @@ export type IssuedCertificate = {
   readonly replaces: Hex | undefined
 }
 
+/** A certificate as it is written; the id of its device's key is what a mark may name. */
+export type SealedCertificate = IssuedCertificate & { readonly deviceKeyId: Hex }
+
+/** Where an issued certificate stands. */
+export type EnrolmentPlace = WindowPlace & { readonly index: number; readonly root: Hex }
+
 /** An issued certificate and the batch that holds it. */
 export type Enrolment = IssuedCertificate & {
   readonly window: SealedWindow
@@ -96,7 +102,7 @@ export type SealParameters = WindowPlace & {
   readonly root: Hex
   readonly notAfter: number
   /** In the order of their indices, without a gap. */
-  readonly certificates: readonly IssuedCertificate[]
+  readonly certificates: readonly SealedCertificate[]
 }
 
 /**
@@ -139,6 +145,8 @@ export interface EnrolmentStore {
   isClaimed(requestId: Hex): Promise<boolean>
   byFingerprint(fingerprint: Hex): Promise<Enrolment | undefined>
   byCredential(credentialHash: Hex): Promise<Enrolment | undefined>
+  /** Where the certificates stand that a mark of this subject bars: that with this credential hash, those of the key with this id. */
+  placesOf(subject: Hex): Promise<EnrolmentPlace[]>
   /** Credential hashes of a window in order, one behind the other. */
   credentialHashes(place: WindowPlace): Promise<Uint8Array>
 

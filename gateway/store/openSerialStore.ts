@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { deploymentName } from "../../client/node/index.ts"
 import type { Deployment } from "../../client/index.ts"
@@ -34,10 +35,28 @@ export async function openEnrolmentStore({
 }): Promise<EnrolmentStore> {
   if (database === undefined) {
     const { openSqliteEnrolmentStore } = await import("./enrolmentSqlite.ts")
-    return openSqliteEnrolmentStore(join(state, `enrolments-${deploymentName(deployment)}.sqlite`), { deployment })
+    return openSqliteEnrolmentStore(enrolmentFile({ state, deployment }), { deployment })
   }
   const { openPostgresEnrolmentStore } = await import("./enrolmentPostgres.ts")
   return openPostgresEnrolmentStore(database, { deployment, name: databaseName(database) })
+}
+
+/** The enrolments that there are: undefined where nobody enrolled anything yet. @throws as {@link openEnrolmentStore} does. */
+export async function openKnownEnrolments(
+  where: Parameters<typeof openEnrolmentStore>[0],
+): Promise<EnrolmentStore | undefined> {
+  if (where.database !== undefined) return openEnrolmentStore(where)
+  try {
+    await stat(enrolmentFile(where))
+  } catch (error) {
+    // Whatever else bars the way to it, it may be there.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+  }
+  return openEnrolmentStore(where)
+}
+
+function enrolmentFile({ state, deployment }: { readonly state: string; readonly deployment: Deployment }): string {
+  return join(state, `enrolments-${deploymentName(deployment)}.sqlite`)
 }
 
 /** A database's address without user and password. */

@@ -325,7 +325,8 @@ describe("fleetroot gateway", () => {
       "openssl",
       words(`pkcs7 -inform DER -in ${cli.at("device.p7")} -print_certs -out ${cli.at("device.pem")}`),
     )
-    const { fingerprint } = parseCertificate(readOneCertificate(cli.text("device.pem").replace(/^[^-]*/, "")))
+    const enrolled = parseCertificate(readOneCertificate(cli.text("device.pem").replace(/^[^-]*/, "")))
+    const { fingerprint } = enrolled
     const receipt = await fetch(`${gateway.url}/receipts/${fingerprint.slice(2)}`)
     writeFileSync(cli.at("device.receipt"), new Uint8Array(await receipt.arrayBuffer()))
 
@@ -349,6 +350,18 @@ describe("fleetroot gateway", () => {
 
     gateway.child.kill("SIGTERM")
     expect((await gateway.ended).code).toBe(0)
+
+    // Its key is revoked by itself; what is published once knows whose certificate that was.
+    const revoked = await cli.run(...words(`revoke --key-id ${enrolled.keyId} --manufacturer 2 --reason keyCompromise`))
+    expect(revoked).toMatchObject({ code: 0 })
+    const publish = words("gateway publish --out enrolled/ --public-url http://pki.test --state gw")
+    const ca = words("--issuer-cert fleet/ca.pem --issuer-key fleet/ca.key")
+    expect(await cli.json(...publish, ...ca)).toMatchObject({ code: 0, answer: { failed: [] } })
+    const crls = readdirSync(cli.at("enrolled/crl")).filter((name) => /^[0-9a-f]{64}\.crl$/.test(name))
+    const { stdout: listed } = await run("openssl", [
+      ...words(`crl -inform DER -in ${cli.at(`enrolled/crl/${crls[0] ?? ""}`)} -noout -text`),
+    ])
+    expect(listed.toLowerCase()).toContain(toHex(enrolled.serial).slice(2))
   })
 
   it("checks certificates as `fleetroot status` does, and finds devices by their hashes", async () => {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path"
 import type { Command } from "commander"
+import type { Hex } from "../../../client/index.ts"
 import { EXIT, UsageError } from "../cliError.ts"
 import { gatewaySettings, withGatewaySettings } from "../gateway/settings.ts"
 import type { GatewayOptions } from "../gateway/settings.ts"
@@ -38,15 +39,17 @@ async function publish(options: Options): Promise<Answer> {
   }
   if (config.issuers.length === 0) throw new UsageError("No issuer was named: --issuer-cert, or --config.")
   const gateway = await import("../../../gateway/index.ts")
-  const { CrlBook, manifestShelf, openIssuers, openReplica, openSerialStore } = gateway
+  const { CrlBook, manifestShelf, openIssuers, openKnownEnrolments, openReplica, openSerialStore } = gateway
   const { StaticAnswers, withKnownPlaces, writeStatic } = gateway
   const { pino } = await import("pino")
   const log = pino({ level: options.logLevel ?? "warn" }, pino.destination(2))
   const opened = await openIssuers(config.issuers, log)
-  const { replica } = await openReplica(config, log)
+  const { replica, deployment } = await openReplica(config, log)
   const serials = await openSerialStore(config)
   const progress = startProgress("reading the ledger")
+  let enrolments: Awaited<ReturnType<typeof openKnownEnrolments>>
   try {
+    enrolments = await openKnownEnrolments({ ...config, deployment })
     await replica.sync({
       onProgress: ({ block, toBlock }) => {
         progress.update(block, toBlock)
@@ -54,8 +57,12 @@ async function publish(options: Options): Promise<Answer> {
     })
     const shelf = manifestShelf(config, { replica, log })
     await shelf.refresh()
-    const source = withKnownPlaces(replica, { shelf, issuers: opened.issuers })
+    const known = enrolments
+    const ask = known && ((subject: Hex) => known.placesOf(subject))
+    const source = withKnownPlaces(replica, { shelf, issuers: opened.issuers, ask })
+    // Marks that name no place bar what was issued here; nothing is published before that is known.
     source.locateAll()
+    await source.askOwed()
     const issuers = opened.issuers.map(({ issuer }) => issuer)
     const context = { replica: source, places: shelf, serials, issuers, maxAgeSeconds: config.maxAgeSeconds }
     const { publishIntervalSeconds, lifetimeSeconds, mostEntries } = config.crl
@@ -97,6 +104,7 @@ async function publish(options: Options): Promise<Answer> {
   } finally {
     progress.stop()
     opened.close()
+    await enrolments?.close()
     await serials.close()
     await replica.close()
   }

@@ -7,7 +7,7 @@ import { CrlBook } from "../../../gateway/crl/index.ts"
 import { readCrl } from "../../../gateway/crl/crlReader.ts"
 import type { FreshFleet } from "../../../gateway/issuers/freshFleet.ts"
 import { LocatedMarks } from "../../../gateway/issuers/locatedMarks.ts"
-import type { AskPlace } from "../../../gateway/issuers/locatedMarks.ts"
+import type { AskPlaces } from "../../../gateway/issuers/locatedMarks.ts"
 import type { CredentialPlace } from "../../../gateway/issuers/placeFinder.ts"
 import { findSerial, serialStatus } from "../../../gateway/issuers/serialStatus.ts"
 import type { SerialEntry } from "../../../gateway/store/serialMap.ts"
@@ -29,7 +29,7 @@ afterEach(() => {
   marks.close()
 })
 
-function located(ask?: AskPlace): LocatedMarks {
+function located(ask?: AskPlaces): LocatedMarks {
   const finder = { placesOf: (hash: Hex) => [known.get(hash) ?? []].flat() }
   return new LocatedMarks({ source: factory.source, finder, manufacturers: () => [MAKER], ask })
 }
@@ -100,7 +100,7 @@ describe("LocatedMarks", () => {
     marks.close()
     marks = located(async (hash) => {
       if (!ready) throw new Error("not ready")
-      return hash === paperHash(1) ? place(4) : undefined
+      return hash === paperHash(1) ? [place(4)] : []
     })
     mark(paperHash(1))
     mark(paperHash(2))

@@ -214,7 +214,8 @@ describe("a sequencer", () => {
     const there = async (): Promise<Hex | undefined> =>
       (await net.freshView().at("latest")).batch(manufacturerId, place.series).then((batch) => batch?.root)
     await expect.poll(there, { timeout: 30_000 }).toBe(place.root)
-    expect(steps("inBlock")).toBe(2)
+    // The ledger has it a moment before the sequencer has heard of that.
+    await expect.poll(() => steps("inBlock"), { timeout: 30_000 }).toBe(2)
   })
 
   it("gives nobody a certificate whose block a reorganisation took away, until it is back", async () => {
@@ -578,10 +579,20 @@ async function certificateFor(
     series,
     index: 0,
   })
-  const { der, fingerprint, credentialHash } = parseCertificate(await one.make(serial))
+  const { der, fingerprint, credentialHash, keyId: deviceKeyId } = parseCertificate(await one.make(serial))
   const root = toHex(MerkleTree.fromCredentialHashes([fromHex(credentialHash)]).root())
   const { requestId } = one
-  return { requestId, index: 0, fingerprint, credentialHash, der, issuedAt: 1, replaces: undefined, place: { root } }
+  const issued = {
+    requestId,
+    index: 0,
+    fingerprint,
+    credentialHash,
+    deviceKeyId,
+    der,
+    issuedAt: 1,
+    replaces: undefined,
+  }
+  return { ...issued, place: { root } }
 }
 
 /** A ledger whose final block stays where it is until it is told to settle. */
